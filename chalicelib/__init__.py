@@ -1,0 +1,1 @@
+"""Tilts, behind app.py."""

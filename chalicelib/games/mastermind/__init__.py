@@ -1,0 +1,1 @@
+"""Mastermind: rules, exact oracle, grades."""

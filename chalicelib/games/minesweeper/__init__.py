@@ -1,0 +1,1 @@
+"""Minesweeper: rules, exact oracle, grades."""
