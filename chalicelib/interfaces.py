@@ -1,0 +1,184 @@
+"""What services ask of the outside: Store, Queue, LiveFeed, Clock, Ids.
+
+All are plain and synchronous but for Clock.sleep. The evaluator reaches them only
+through its `perform` seam.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from chalicelib.events import Event
+from chalicelib.records import (
+    Call,
+    Episode,
+    Evaluation,
+    EvaluationEnd,
+    EvaluationStatus,
+    Page,
+    Result,
+)
+
+Json = dict[str, Any]
+
+
+class Store(Protocol):
+    """Everything that must outlive a process."""
+
+    def create_evaluation(
+        self, evaluation: Evaluation, idempotency_key: str | None, body_hash: str
+    ) -> Evaluation:
+        """Keep it; the same key and body give the first one back. KeyReusedError."""
+
+    def evaluation(self, evaluation_id: str) -> Evaluation:
+        """NotFoundError when there is none."""
+
+    def evaluations(
+        self, filters: Mapping[str, str], limit: int, cursor: str | None
+    ) -> Page[Evaluation]:
+        """Newest first; filters are equalities on suite, status, visibility, team."""
+
+    def change_evaluation(
+        self,
+        evaluation_id: str,
+        was: Iterable[EvaluationStatus],
+        to: EvaluationStatus,
+        end: EvaluationEnd | None = None,
+    ) -> bool:
+        """Move to another status, if it is in one of `was`."""
+
+    def create_episodes(self, episodes: Sequence[Episode]) -> None:
+        """Keep those that are not there yet."""
+
+    def episode(self, episode_id: str) -> Episode:
+        """NotFoundError when there is none."""
+
+    def episodes(
+        self,
+        evaluation: str | None,
+        status: str | None,
+        limit: int,
+        cursor: str | None,
+        newest_first: bool = False,
+    ) -> Page[Episode]:
+        """In order of creation, or from the newest; of one evaluation or of all."""
+
+    def tally(self, evaluation: str) -> dict[str, int]:
+        """How many episodes are in each state: `waiting`, `finished.won`, ..."""
+
+    def claim(
+        self, episode_id: str, owner: str, now: float, lease_seconds: float
+    ) -> Episode | None:
+        """Take it (epoch + 1, barren + 1); None when held, off the index or over."""
+
+    def renew(self, episode_id: str, epoch: int, until: float) -> bool:
+        """Hold it longer; false when another claim has been made."""
+
+    def note_progress(self, episode_id: str, epoch: int, reached: int) -> bool:
+        """Note the length of the log, and that this claim was not barren."""
+
+    def release(self, episode_id: str, epoch: int, due_at: float | None) -> bool:
+        """Let go, to be taken up at `due_at` (None: only when something asks)."""
+
+    def due(self, now: float, shard: int, limit: int) -> Sequence[str]:
+        """Episodes that nobody holds and that should be going on."""
+
+    def append(self, event: Event) -> None:
+        """Put if absent. EventExistsError(existing) when n is taken."""
+
+    def events(self, episode_id: str, after: int, limit: int) -> Sequence[Event]:
+        """Committed events with n > after, in order; strongly consistent."""
+
+    def intend(self, call: Call) -> None:
+        """Keep the intent before the call is made; put if absent."""
+
+    def settle(self, call: Call) -> None:
+        """Replace an intent by what came of it."""
+
+    def calls(self, episode_id: str) -> Sequence[Call]:
+        """The ledger rows of one episode, in order."""
+
+    def finish(self, result: Result) -> None:
+        """Keep the result row if it is not there yet."""
+
+    def close(self, episode_id: str, status: str, end: str, note: str | None) -> bool:
+        """Reach a terminal state, once; false when it was reached before."""
+
+    def results(
+        self, evaluation: str, limit: int, cursor: str | None
+    ) -> Page[Result]:
+        """One row per episode, in the order in which episodes were created."""
+
+    def suite_results(self, suite: str, game: str) -> Sequence[Result]:
+        """All rows of public evaluations on one suite and game."""
+
+    def put_transcript(self, episode_id: str, transcript: bytes) -> None:
+        """Keep the transcript; writing it again is harmless."""
+
+    def transcript(self, episode_id: str) -> bytes | None:
+        """The transcript of an episode that is over, or None."""
+
+    def connect(self, connection: str, until: float) -> None:
+        """A spectator has come."""
+
+    def watch(self, connection: str, topic: str, until: float) -> None:
+        """A spectator follows a topic."""
+
+    def unwatch(self, connection: str, topic: str) -> None:
+        """A spectator follows a topic no longer."""
+
+    def watchers(self, topic: str) -> Sequence[str]:
+        """The connections that follow a topic."""
+
+    def topics(self, connection: str) -> Sequence[str]:
+        """The topics that a connection follows."""
+
+    def note_bad_frame(self, connection: str) -> int:
+        """Count a frame that could not be understood; how many there were."""
+
+    def forget(self, connection: str) -> None:
+        """A spectator has gone."""
+
+    def document(self, kind: str, key: str) -> Json | None:
+        """A suite, summary, edition, key, or None."""
+
+    def put_document(self, kind: str, key: str, body: Json) -> Json:
+        """Put if absent; what is there afterwards."""
+
+    def change_document(self, kind: str, key: str, was: Json | None, to: Json) -> bool:
+        """Replace it if it is still what it was (None: absent)."""
+
+
+class Queue(Protocol):
+    """Wake-ups: may be lost, doubled, late and out of order."""
+
+    def send(
+        self, queue: str, bodies: Sequence[Json], delay_seconds: float = 0
+    ) -> None:
+        """Send each body as a message of its own."""
+
+
+class LiveFeed(Protocol):
+    """The way to spectators."""
+
+    def send(self, connection: str, frame: str) -> None:
+        """Send one frame. ConnectionGoneError."""
+
+    def close(self, connection: str) -> None:
+        """Close the connection, if it is still there."""
+
+
+class Clock(Protocol):
+    """Time, in epoch seconds."""
+
+    def now(self) -> float:
+        """The present moment."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Let others go on for that long."""
+
+
+class Ids(Protocol):
+    """New names."""
+
+    def new(self, prefix: str) -> str:
+        """A name that nothing else has, beginning with the prefix."""
