@@ -1,0 +1,172 @@
+"""Evaluations, results and documents in SQLite."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from chalicelib.errors import KeyReusedError, NotFoundError
+from chalicelib.events import canonical_json
+from chalicelib.local.database import Database
+from chalicelib.local.rows import pack, read_result
+from chalicelib.records import (
+    Evaluation,
+    EvaluationEnd,
+    EvaluationStatus,
+    Page,
+    Result,
+)
+
+Json = dict[str, Any]
+FILTERS = ("suite", "status", "visibility", "team")
+
+
+class EvaluationRows:
+    """The part of the store that knows evaluations, results and documents."""
+
+    database: Database
+
+    def create_evaluation(
+        self, evaluation: Evaluation, idempotency_key: str | None, body_hash: str
+    ) -> Evaluation:
+        with self.database.write() as connection:
+            if idempotency_key is not None:
+                row = connection.execute(
+                    "SELECT body_hash, evaluation FROM idempotency WHERE key=?",
+                    (idempotency_key,),
+                ).fetchone()
+                if row is not None and row[0] != body_hash:
+                    raise KeyReusedError(
+                        "This Idempotency-Key was used with another body: "
+                        "send the same body, or a new key."
+                    )
+                if row is not None:
+                    return self.evaluation(row[1])
+                connection.execute(
+                    "INSERT INTO idempotency VALUES (?, ?, ?)",
+                    (idempotency_key, body_hash, evaluation.id),
+                )
+            connection.execute(
+                "INSERT INTO evaluations (id, suite, status, visibility, team, body)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    evaluation.id,
+                    evaluation.suite,
+                    evaluation.status,
+                    evaluation.visibility,
+                    evaluation.team,
+                    canonical_json(evaluation.to_json()),
+                ),
+            )
+        return evaluation
+
+    def evaluation(self, evaluation_id: str) -> Evaluation:
+        row = (
+            self.database.connection()
+            .execute("SELECT body FROM evaluations WHERE id=?", (evaluation_id,))
+            .fetchone()
+        )
+        if row is None:
+            raise NotFoundError(f"There is no evaluation {evaluation_id!r}.")
+        return Evaluation.from_json(json.loads(row[0]))
+
+    def evaluations(
+        self, filters: Mapping[str, str], limit: int, cursor: str | None
+    ) -> Page[Evaluation]:
+        wanted = [(name, filters[name]) for name in FILTERS if name in filters]
+        where = "".join(f" AND {name}=?" for name, _ in wanted)
+        before = int(cursor) if cursor else 2**62
+        rows = (
+            self.database.connection()
+            .execute(
+                f"SELECT body, serial FROM evaluations WHERE serial<?{where}"
+                " ORDER BY serial DESC LIMIT ?",
+                (before, *(value for _, value in wanted), limit + 1),
+            )
+            .fetchall()
+        )
+        items = [Evaluation.from_json(json.loads(body)) for body, _ in rows[:limit]]
+        return Page(items, str(rows[limit - 1][1]) if len(rows) > limit else None)
+
+    def change_evaluation(
+        self,
+        evaluation_id: str,
+        was: Iterable[EvaluationStatus],
+        to: EvaluationStatus,
+        end: EvaluationEnd | None = None,
+    ) -> bool:
+        with self.database.write() as connection:
+            present = self.evaluation(evaluation_id)
+            if present.status not in set(was):
+                return False
+            changed = replace(present, status=to, end=end)
+            connection.execute(
+                "UPDATE evaluations SET status=?, body=? WHERE id=?",
+                (to, canonical_json(changed.to_json()), evaluation_id),
+            )
+        return True
+
+    def finish(self, result: Result) -> None:
+        with self.database.write() as connection:
+            connection.execute(
+                "INSERT OR IGNORE INTO results"
+                " (episode, oracle, evaluation, suite, game, body)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    result.episode,
+                    result.oracle,
+                    result.evaluation,
+                    result.suite,
+                    result.game,
+                    pack(result),
+                ),
+            )
+
+    def results(self, evaluation: str, limit: int, cursor: str | None) -> Page[Result]:
+        rows = (
+            self.database.connection()
+            .execute(
+                "SELECT body, serial FROM results WHERE evaluation=? AND serial>?"
+                " ORDER BY serial LIMIT ?",
+                (evaluation, int(cursor or 0), limit + 1),
+            )
+            .fetchall()
+        )
+        items = [read_result(row) for row in rows[:limit]]
+        return Page(items, str(rows[limit - 1][1]) if len(rows) > limit else None)
+
+    def suite_results(self, suite: str, game: str) -> Sequence[Result]:
+        rows = self.database.connection().execute(
+            "SELECT r.body FROM results r JOIN evaluations e ON e.id = r.evaluation"
+            " WHERE r.suite=? AND r.game=? AND e.visibility='public'"
+            " ORDER BY r.serial",
+            (suite, game),
+        )
+        return [read_result(row) for row in rows]
+
+    def document(self, kind: str, key: str) -> Json | None:
+        row = (
+            self.database.connection()
+            .execute("SELECT body FROM documents WHERE kind=? AND key=?", (kind, key))
+            .fetchone()
+        )
+        found: Json | None = None if row is None else json.loads(row[0])
+        return found
+
+    def put_document(self, kind: str, key: str, body: Json) -> Json:
+        with self.database.write() as connection:
+            connection.execute(
+                "INSERT OR IGNORE INTO documents VALUES (?, ?, ?)",
+                (kind, key, canonical_json(body)),
+            )
+        return self.document(kind, key) or body
+
+    def change_document(self, kind: str, key: str, was: Json | None, to: Json) -> bool:
+        with self.database.write() as connection:
+            if self.document(kind, key) != was:
+                return False
+            connection.execute(
+                "INSERT OR REPLACE INTO documents VALUES (?, ?, ?)",
+                (kind, key, canonical_json(to)),
+            )
+        return True
