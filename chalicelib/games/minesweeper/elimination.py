@@ -15,7 +15,7 @@ Two packings make it fast in plain Python, both exact:
   set as long as the value is not negative, so both limits are one mask test.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import comb
 from typing import NamedTuple
 
@@ -90,35 +90,51 @@ def plan(shape: Shape, order: Sequence[int]) -> tuple[int, list[Step]]:
     return sum(GUARDS << f for f in range(0, width, FIELD)), steps
 
 
-def forward(start: int, steps: Sequence[Step], width: int, limit: int) -> list[Layer]:
+def forward(
+    start: int, steps: Sequence[Step], width: int, limit: int | None
+) -> list[Layer]:
     """The layers before each step, and the last one."""
     layer = {start: 1}
     layers = [layer]
-    for _, size, base, stride, guard, _ in steps:
-        after: Layer = {}
-        get = after.get
-        if size == 1:
-            other = base + stride
-            for state, many in layer.items():
-                to = state + base
-                if to & guard == guard:
-                    after[to] = get(to, 0) + many
-                to = state + other
-                if to & guard == guard:
-                    after[to] = get(to, 0) + (many << width)
-        else:
-            ways = [comb(size, k) << k * width for k in range(size + 1)]
-            for state, many in layer.items():
-                to = state + base
-                for way in ways:
-                    if to & guard == guard:
-                        after[to] = get(to, 0) + many * way
-                    to += stride
-        if len(after) > limit:
+    for step in steps:
+        ahead = ahead_one if step.size == 1 else ahead_many
+        layer = ahead(layer, step, width)
+        if limit and len(layer) > limit:
             raise TooWideError
-        layers.append(after)
-        layer = after
+        layers.append(layer)
+    if not layer:
+        raise InconsistentBoardError("no layout agrees with the numbers")
     return layers
+
+
+def ahead_one(layer: Layer, step: Step, width: int) -> Layer:
+    """The next layer, by a box of one cell."""
+    after: Layer = {}
+    get = after.get
+    base, other, guard = step.base, step.base + step.stride, step.guard
+    for state, many in layer.items():
+        to = state + base
+        if to & guard == guard:
+            after[to] = get(to, 0) + many
+        to = state + other
+        if to & guard == guard:
+            after[to] = get(to, 0) + (many << width)
+    return after
+
+
+def ahead_many(layer: Layer, step: Step, width: int) -> Layer:
+    """The next layer, by a box of several cells."""
+    after: Layer = {}
+    get = after.get
+    _, size, base, stride, guard, _ = step
+    ways = [(k * width, comb(size, k)) for k in range(size + 1)]
+    for state, many in layer.items():
+        to = state + base
+        for shift, way in ways:
+            if to & guard == guard:
+                after[to] = get(to, 0) + (many << shift) * way
+            to += stride
+    return after
 
 
 def backward(
@@ -137,6 +153,7 @@ def backward(
     after = dict.fromkeys(layers[-1], 1)
     unsure = sum(step.opens < 0 for step in steps)
     for layer, step in zip(reversed(layers[:-1]), reversed(steps), strict=True):
+        mines = 0
         if unsure:
             back = back_one if step.size == 1 else back_many
             after, mines = back(layer, after, step, width)
@@ -175,14 +192,14 @@ def back_many(layer: Layer, after: Layer, step: Step, width: int) -> tuple[Layer
     mines = 0
     get = after.get
     size, stride = step.size, step.stride
-    ways = [(k, comb(size, k) << k * width) for k in range(size + 1)]
+    ways = [(k, k * width, comb(size, k)) for k in range(size + 1)]
     for state, many in layer.items():
         to = state + step.base
         on = hits = 0
-        for k, way in ways:
+        for k, shift, way in ways:
             ahead = get(to)
             if ahead:
-                ahead *= way
+                ahead = (ahead << shift) * way
                 on += ahead
                 hits += k * ahead
             to += stride
@@ -197,8 +214,6 @@ def tally(shape: Shape, kept: "Table") -> Counts:
     boxes = shape[1]
     # Every coefficient is at most (mines in a box) * 2 ** cells.
     width, steps, layers = kept
-    if not layers[-1]:
-        raise InconsistentBoardError("no layout agrees with the numbers")
     (total,) = layers[-1].values()
     mined = backward(layers, steps, width, shape)
     low = ((total & -total).bit_length() - 1) // width
@@ -260,10 +275,16 @@ class Table(NamedTuple):
 
 
 def table(shape: Shape) -> Table:
+    """The layers of a component, along the first order that keeps them narrow."""
+    # No coefficient exceeds (mines in a box) * 2 ** cells.
     width = sum(size for size, _ in shape[1]) + 4
-    for order, limit in orders(shape):
+    for tier, (order, limit) in enumerate(orders(shape)):
+        start, steps = plan(shape, order)
         try:
-            start, steps = plan(shape, order)
+            if tier:
+                # Worth a pass of its own: bare counts, to size the coefficients.
+                ((_, total),) = forward(start, steps, 0, limit)[-1].items()
+                width = total.bit_length() + 4
             return Table(width, steps, forward(start, steps, width, limit))
         except TooWideError:
             continue

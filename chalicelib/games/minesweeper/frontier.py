@@ -35,11 +35,11 @@ def components(layout: Grid, found: Deduction) -> list[Component]:
             linked[number].append(box)
     rank = [-1] * len(wants)
     fresh = [True] * len(boxes)
-    parts = []
-    for start in range(len(wants)):
-        if rank[start] < 0 and linked[start]:
-            parts.append(flood(start, boxes, linked, rank, fresh, wants))
-    return parts
+    return [
+        flood(start, boxes, linked, rank, fresh, wants)
+        for start in range(len(wants))
+        if rank[start] < 0
+    ]
 
 
 def group(

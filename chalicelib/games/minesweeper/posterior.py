@@ -9,10 +9,9 @@ from typing import NamedTuple
 
 from chalicelib.errors import InconsistentBoardError
 from chalicelib.games.minesweeper.elimination import Counts, Draw, Table, choose, table
-from chalicelib.games.minesweeper.frontier import Component, Shape, components
+from chalicelib.games.minesweeper.frontier import Shape, components
 from chalicelib.games.minesweeper.propagation import (
     Cell,
-    Deduction,
     Position,
     deduce,
 )
@@ -77,9 +76,7 @@ def convolve(left: Sequence[int], right: Sequence[int]) -> list[int]:
 
 def correlate(long: Sequence[int], short: Sequence[int]) -> list[int]:
     """out[j] = sum over i of short[i] * long[i + j]."""
-    return [
-        sum(map(mul, short, long[j:])) for j in range(len(long) - len(short) + 1)
-    ]
+    return [sum(map(mul, short, long[j:])) for j in range(len(long) - len(short) + 1)]
 
 
 class Posterior:

@@ -70,7 +70,16 @@ class Grid:
 def grid(height: int, width: int) -> Grid:
     stride = width + 1
     length = height * stride
-    directions = (-stride - 1, -stride, -stride + 1, -1, 1, stride - 1, stride, stride + 1)
+    directions = (
+        -stride - 1,
+        -stride,
+        -stride + 1,
+        -1,
+        1,
+        stride - 1,
+        stride,
+        stride + 1,
+    )
     return Grid(
         height=height,
         width=width,
