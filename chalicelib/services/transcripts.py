@@ -79,6 +79,10 @@ class Transcript:
         """The stream of what happens at the next step."""
         return Chance("step", self.task.seed, self.step)
 
+    def player_chance(self) -> Chance:
+        """The stream a scripted player draws from for its next answer."""
+        return Chance("player", self.episode, self.step, self.tries)
+
     def draft_started(self) -> Event:
         """The first event: the task, who plays, and the first position."""
         return self._draft(
@@ -216,7 +220,7 @@ class Transcript:
         size = len(canonical_json(body).encode())
         if size > BODY_LIMIT and said is not None:
             surplus = size - BODY_LIMIT
-            body["said"] = clean_text(said, max(1, len(said) - surplus))
+            body["said"] = clean_text(said, max(1, len(said) - surplus - 3))
         return event
 
 

@@ -24,6 +24,9 @@ from chalicelib.games.minesweeper.rules import (
 CLASSES = ("safe", "blunder", "premature", "missed", "forced", "risky")
 """Every class of a reveal, in the order in which they are tried."""
 
+CLAIMS = 200
+"""How many claims one move may carry."""
+
 
 def grade(observation: Observation, move: Reveal, after: State) -> Grade:
     """The oracle's grade of a reveal that led to `after`.
@@ -48,7 +51,7 @@ def grade(observation: Observation, move: Reveal, after: State) -> Grade:
             "p_min": float(least),
             "p_exact": str(total),
             "p_min_exact": str(least),
-            "reveals": single_reveals(observation, move, after),
+            **single_reveals(observation, move, after),
         },
     )
 
@@ -82,42 +85,43 @@ def classify(
     return "forced" if total == posterior.least_risk else "risky"
 
 
-def single_reveals(
-    observation: Observation, move: Reveal, after: State
-) -> list[list[int | float]]:
-    """[row, column, risk just before, 1 for a mine] of each cell that was opened."""
-    state = State(
-        after.variant,
-        after.layout,
-        frozenset(
-            (row, column)
-            for row, line in enumerate(observation.rows)
-            for column, mark in enumerate(line)
-            if mark.isdigit()
-        ),
+def single_reveals(observation: Observation, move: Reveal, after: State) -> Json:
+    """How many cells were opened one by one, and those that could have been mines.
+
+    `risky` holds [row, column, risk just before, 1 for a mine] of each of them.
+    """
+    opened = frozenset(
+        (row, column)
+        for row, line in enumerate(observation.rows)
+        for column, mark in enumerate(line)
+        if mark.isdigit()
     )
-    known_safe = set(posterior_of(observation.rows, observation.mines).safe)
-    singles: list[list[int | float]] = []
+    state = State(after.variant, after.layout, opened)
+    proven = set(posterior_of(observation.rows, observation.mines).safe)
+    count = 0
+    risky: list[list[int | float]] = []
     for cell in move.cells:
         if cell in state.opened:
             continue
-        risk = 0.0
-        if cell not in known_safe:
+        count += 1
+        risk = Fraction(0)
+        if cell not in proven:
             rows = draw_rows(state.layout, state.opened)
-            risk = float(posterior_of(rows, observation.mines).probability(*cell))
+            risk = posterior_of(rows, observation.mines).probability(*cell)
         state = reveal_one(state, cell)
-        singles.append([*cell, risk, int(state.exploded is not None)])
+        if risk:
+            risky.append([*cell, float(risk), int(state.exploded is not None)])
         if state.exploded is not None:
             break
-    return singles
+    return {"reveals": count, "risky": risky}
 
 
 def judge(observation: Observation, claims: object) -> list[Json]:
     """Each claim with its verdict: true, false, or not provable from what is seen."""
     if claims is None:
         return []
-    if not isinstance(claims, list) or len(claims) > 480:
-        raise InvalidMoveError("claims must be null or an array of at most 480 claims.")
+    if not isinstance(claims, list) or len(claims) > CLAIMS:
+        raise InvalidMoveError(f"claims must be null or an array of at most {CLAIMS} claims.")
     posterior = posterior_of(observation.rows, observation.mines)
     return [judge_one(observation, posterior, claim) for claim in claims]
 
@@ -142,13 +146,12 @@ def judge_one(observation: Observation, posterior: Posterior, claim: object) -> 
 def scores(state: State, grades: Sequence[Grade], outcome: Outcome | None) -> Json:
     """The numbers of one episode; sums of regret over exact grades only."""
     exact = [grade for grade in grades if grade.exact]
-    reveals = [single for grade in grades for single in grade.details["reveals"]]
     return {
         "won": bool(outcome and outcome.won),
         "completion": len(state.opened) / safe_cells(state.layout.size),
         "opened": len(state.opened),
         "moves": len(grades),
-        "reveals": len(reveals),
+        "reveals": sum(grade.details["reveals"] for grade in grades),
         "regret": sum(grade.regret for grade in exact),
         "exact_moves": len(exact),
         "classes": {

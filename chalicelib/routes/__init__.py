@@ -1,0 +1,1 @@
+"""HTTP in and out: validate, call one service, shape the reply."""

@@ -1,0 +1,195 @@
+"""Endpoints: routes that declare what they take and give, and answer in one way.
+
+Each becomes a Chalice route and an operation of the OpenAPI document. Errors turn
+into problem+json here and nowhere else.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from secrets import token_hex
+from typing import Any, Final
+from urllib.parse import unquote
+
+from chalice import Blueprint, Response
+from pydantic import BaseModel
+
+from chalicelib.errors import TiltsError
+from chalicelib.routes.bodies import Body, read_body, read_query
+
+log = logging.getLogger("tilts.routes")
+
+JSON_TYPE: Final = "application/json"
+PROBLEM_TYPE: Final = "application/problem+json"
+SAFE_HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",
+}
+
+
+class NoQuery(Body):
+    """A query without parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One operation of the API."""
+
+    method: str
+    path: str
+    summary: str
+    reply: type[BaseModel] | None
+    query: type[Body]
+    body: type[Body] | None
+    status: int
+    other_types: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A reply that is not JSON: its text, type and further headers."""
+
+    text: str
+    content_type: str
+    headers: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a view is handed besides the parts of its path."""
+
+    query: Any
+    body: Any
+    headers: Any
+    source: str
+
+
+ENDPOINTS: Final[list[Endpoint]] = []
+
+
+class Routes:
+    """The endpoints of one noun, on a Chalice blueprint."""
+
+    def __init__(self, module: str) -> None:
+        self.blueprint = Blueprint(module)
+
+    def get(
+        self,
+        path: str,
+        reply: type[BaseModel] | None,
+        query: type[Body] = NoQuery,
+        other_types: tuple[str, ...] = (),
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Declare a view that reads."""
+        return self._declare("GET", path, reply, query, None, 200, other_types)
+
+    def post(
+        self,
+        path: str,
+        reply: type[BaseModel],
+        body: type[Body] | None = None,
+        status: int = 200,
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Declare a view that changes something."""
+        return self._declare("POST", path, reply, NoQuery, body, status, ())
+
+    def _declare(
+        self,
+        method: str,
+        path: str,
+        reply: type[BaseModel] | None,
+        query: type[Body],
+        body: type[Body] | None,
+        status: int,
+        other_types: tuple[str, ...],
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        def register(view: Callable[..., Any]) -> Callable[..., Any]:
+            summary = (view.__doc__ or "").strip().partition("\n")[0]
+            endpoint = Endpoint(
+                method, path, summary, reply, query, body, status, other_types
+            )
+            ENDPOINTS.append(endpoint)
+
+            def handle(**parts: str) -> Response:
+                # API Gateway decodes the parts of a path, Chalice's own server does not.
+                decoded = {name: unquote(part) for name, part in parts.items()}
+                return answer(
+                    endpoint, view, self.blueprint.current_request, decoded
+                )
+
+            self.blueprint.route(
+                path,
+                methods=[method],
+                name=view.__name__,
+                # What is not JSON is refused by read_body, with a sentence.
+                content_types=["*/*"],
+            )(handle)
+            return view
+
+        return register
+
+
+def answer(
+    endpoint: Endpoint, view: Callable[..., Any], request: Any, parts: dict[str, str]
+) -> Response:
+    """Call the view and shape what it gives, or what went wrong."""
+    request_id = (request.context or {}).get("requestId") or token_hex(8)
+    try:
+        query = read_query(request.query_params or {}, endpoint.query)
+        body = None
+        if endpoint.body is not None:
+            content_type = request.headers.get("content-type")
+            body = read_body(request.raw_body, content_type, endpoint.body)
+        asked = Request(query, body, request.headers, source_of(request))
+        return shape_reply(endpoint, view(asked, **parts), request)
+    except TiltsError as error:
+        if error.status >= 500:
+            log.error("request %s: %s", request_id, error, exc_info=error)
+        return problem(error, request_id)
+    except Exception:
+        log.exception("request %s failed", request_id)
+        return problem(TiltsError("unexpected"), request_id)
+
+
+def shape_reply(endpoint: Endpoint, reply: Any, request: Any) -> Response:
+    """The reply as bytes of its declared shape, with an ETag if it was read."""
+    if isinstance(reply, Plain):
+        headers = {"Content-Type": reply.content_type, **SAFE_HEADERS, **reply.headers}
+        return Response(reply.text, headers, endpoint.status)
+    if endpoint.reply is None:
+        raise TypeError(f"{endpoint.path} declares no JSON reply")
+    text = endpoint.reply.model_validate(reply).model_dump_json(by_alias=True)
+    headers = {"Content-Type": JSON_TYPE, **SAFE_HEADERS}
+    if endpoint.method == "GET":
+        headers["ETag"] = f'"{sha256(text.encode()).hexdigest()[:20]}"'
+        if request.headers.get("if-none-match") == headers["ETag"]:
+            return Response("", headers, 304)
+    return Response(text, headers, endpoint.status)
+
+
+def problem(error: TiltsError, request_id: str) -> Response:
+    """The error as problem+json (RFC 9457), without anything from inside."""
+    shown = error.message if error.status < 500 else "The error is logged under this request id."
+    body = {
+        "type": "about:blank",
+        "title": error.title,
+        "status": error.status,
+        "detail": shown,
+        "request_id": request_id,
+        **(error.details if error.status < 500 else {}),
+    }
+    headers = {"Content-Type": PROBLEM_TYPE, **SAFE_HEADERS}
+    return Response(body, headers, error.status)
+
+
+def source_of(request: Any) -> str:
+    """The address a request came from.
+
+    API Gateway says it in the request context; on one machine the local server
+    writes x-forwarded-for over whatever the client sent.
+    """
+    context = request.context or {}
+    if context.get("requestId"):
+        return str(context.get("identity", {}).get("sourceIp", "unknown"))
+    return str(request.headers.get("x-forwarded-for", "127.0.0.1"))

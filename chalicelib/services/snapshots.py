@@ -1,0 +1,57 @@
+"""Snapshots: the whole small state of a topic that is not a log."""
+
+from typing import Any
+
+from chalicelib.interfaces import Store
+from chalicelib.records import VISITS, Episode
+from chalicelib.services.evaluations import Evaluations
+
+Json = dict[str, Any]
+LIVE_LIMIT = 100
+
+
+class Snapshots:
+    """What `evaluation:<id>` and `live` look like now."""
+
+    def __init__(self, store: Store, evaluations: Evaluations) -> None:
+        self._store = store
+        self._evaluations = evaluations
+
+    def take(self, topic: str) -> Json:
+        """The state of a topic. NotFoundError."""
+        noun, _, name = topic.partition(":")
+        return self.live() if noun == "live" else self.evaluation(name)
+
+    def live(self, limit: int = LIVE_LIMIT) -> Json:
+        """The newest episodes in progress that may be watched."""
+        page = self._store.episodes(None, "playing", limit, None, newest_first=True)
+        shown = [show_episode(e) for e in page.items if e.evaluation != VISITS]
+        return {"episodes": shown}
+
+    def evaluation(self, evaluation_id: str) -> Json:
+        """Status and progress of an evaluation."""
+        evaluation = self._evaluations.get(evaluation_id)
+        return {
+            "id": evaluation.id,
+            "status": evaluation.status,
+            "end": evaluation.end,
+            "progress": self._evaluations.progress(evaluation),
+        }
+
+
+def show_episode(episode: Episode) -> Json:
+    """An episode as everyone may see it."""
+    return {
+        "id": episode.id,
+        "evaluation": episode.evaluation,
+        "entry": episode.entry,
+        "task": episode.task,
+        "game": episode.game,
+        "variant": episode.variant,
+        "suite": episode.suite,
+        "repeat": episode.repeat,
+        "status": episode.status,
+        "end": episode.end,
+        "note": episode.note,
+        "created_at": episode.created_at,
+    }

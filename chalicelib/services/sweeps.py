@@ -1,0 +1,77 @@
+"""The sweeper: what guarantees that everything that was begun is finished."""
+
+from chalicelib.interfaces import Clock, Queue, Store
+from chalicelib.records import VISITS, Episode
+from chalicelib.services import messages
+from chalicelib.services.endings import Endings
+from chalicelib.services.perform import Perform
+from chalicelib.services.visits import Visits
+
+SHARDS = 16
+FOUND_AT_ONCE = 1_000
+ASK_AGAIN_SECONDS = 300.0
+
+
+class Sweeps:
+    """Finds what nobody holds, and asks for it again."""
+
+    def __init__(
+        self,
+        store: Store,
+        queue: Queue,
+        clock: Clock,
+        endings: Endings,
+        visits: Visits,
+        perform: Perform,
+    ) -> None:
+        self._store = store
+        self._queue = queue
+        self._clock = clock
+        self._endings = endings
+        self._visits = visits
+        self._perform = perform
+
+    async def sweep(self) -> int:
+        """Ask for every due episode, tend open evaluations; how many were due."""
+        found = 0
+        for shard in range(SHARDS):
+            now = self._clock.now()
+            due = await self._perform(self._store.due, now, shard, FOUND_AT_ONCE)
+            found += len(due)
+            await self._ask([await self._perform(self._store.episode, e) for e in due])
+        await self._tend()
+        return found
+
+    async def _ask(self, episodes: list[Episode]) -> None:
+        providers: dict[str, list[str]] = {}
+        for episode in episodes:
+            if episode.evaluation == VISITS:
+                await self._perform(self._visits.expire, episode)
+                continue
+            # Asked for once in a while, so that a long queue is not asked for twice.
+            later = self._clock.now() + ASK_AGAIN_SECONDS
+            if await self._perform(
+                self._store.release, episode.id, episode.epoch, later
+            ):
+                provider = messages.provider_of(episode)
+                providers.setdefault(provider, []).append(episode.id)
+        for provider, ids in providers.items():
+            bodies = messages.play_messages(provider, ids)
+            await self._perform(self._queue.send, messages.PLAY, bodies)
+
+    async def _tend(self) -> None:
+        for status in ("expanding", "queued", "running"):
+            cursor = None
+            while True:
+                page = await self._perform(
+                    self._store.evaluations, {"status": status}, 100, cursor
+                )
+                for evaluation in page.items:
+                    if status == "expanding":
+                        bodies = [messages.expand_message(evaluation.id)]
+                        await self._perform(self._queue.send, messages.EXPAND, bodies)
+                    else:
+                        await self._endings.complete(evaluation.id)
+                if page.next is None:
+                    break
+                cursor = page.next

@@ -1,0 +1,23 @@
+"""Every setting that comes from the environment, read in one place."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where this installation keeps its data, and which version it is."""
+
+    data: Path
+    version: str = "0.1.0"
+
+    @property
+    def database(self) -> Path:
+        """The database file of one machine."""
+        return self.data / "tilts.db"
+
+
+def read_settings() -> Settings:
+    """The settings of this process; relative paths are relative to where it runs."""
+    return Settings(Path(os.environ.get("TILTS_DATA", "data")))

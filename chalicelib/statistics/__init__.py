@@ -1,0 +1,1 @@
+"""Numbers a reader can trust. Pure Python."""

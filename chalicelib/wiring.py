@@ -1,0 +1,151 @@
+"""Wiring: builds the services once per process and chooses what is outside them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from chalicelib.settings import read_settings
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from chalicelib.interfaces import Clock, Ids, LiveFeed, Queue, Store
+
+T = TypeVar("T")
+
+
+class SystemClock:
+    """The clock of this machine."""
+
+    def now(self) -> float:
+        import time
+
+        return time.time()  # noqa: TID251 - the one place that reads the clock
+
+    async def sleep(self, seconds: float) -> None:
+        import asyncio
+
+        await asyncio.sleep(seconds)
+
+
+class RandomIds:
+    """Names that cannot be guessed: 128 random bits."""
+
+    def new(self, prefix: str) -> str:
+        import secrets
+
+        return prefix + secrets.token_hex(16)
+
+
+class SilentFeed:
+    """The live feed of a process that holds no sockets: everyone is gone."""
+
+    def send(self, connection: str, frame: str) -> None:
+        from chalicelib.errors import ConnectionGoneError
+
+        raise ConnectionGoneError(f"{connection} is not connected here.")
+
+    def close(self, connection: str) -> None:
+        return None
+
+
+class Tilts:
+    """The services, wired to one store, queue, live feed, clock and source of ids."""
+
+    def __init__(
+        self, store: Store, queue: Queue, feed: LiveFeed, clock: Clock, ids: Ids
+    ) -> None:
+        from chalicelib.services.evaluations import Evaluations
+        from chalicelib.services.leaderboards import Leaderboards
+        from chalicelib.services.snapshots import Snapshots
+        from chalicelib.services.spectators import Spectators
+        from chalicelib.services.suites import Suites
+        from chalicelib.services.visits import Visits
+
+        self.store = store
+        self.queue = queue
+        self.feed = feed
+        self.clock = clock
+        self.ids = ids
+        self.suites = Suites()
+        self.evaluations = Evaluations(store, queue, clock, ids, self.suites)
+        self.leaderboards = Leaderboards(store, self.suites)
+        self.snapshots = Snapshots(store, self.evaluations)
+        self.spectators = Spectators(store, queue, feed, clock, self.snapshots)
+        self.visits = Visits(store, queue, clock, ids, self.suites)
+        self._runner: asyncio.Runner | None = None
+        self._running = threading.Lock()
+
+    def run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Run the coroutine that `work` makes in this process's one event loop."""
+        import asyncio
+
+        with self._running:
+            if self._runner is None:
+                self._runner = asyncio.Runner()
+            return self._runner.run(work())
+
+    def play(self, episode_ids: list[str], seconds_left: float) -> None:
+        """Play a slice of episodes; what is not over in time is queued again."""
+        from chalicelib.services.episodes import Episodes
+        from chalicelib.services.endings import Endings
+        from chalicelib.services.perform import perform_directly
+
+        endings = Endings(self.store, perform_directly)
+        episodes = Episodes(
+            self.store,
+            self.queue,
+            self.clock,
+            self.ids,
+            self.suites,
+            endings,
+            perform_directly,
+        )
+        stop_at = self.clock.now() + seconds_left
+        self.run(lambda: episodes.play(episode_ids, stop_at))
+
+    def sweep(self) -> int:
+        """Ask for every episode that nobody holds; how many there were."""
+        from chalicelib.services.endings import Endings
+        from chalicelib.services.perform import perform_directly
+        from chalicelib.services.sweeps import Sweeps
+
+        endings = Endings(self.store, perform_directly)
+        sweeps = Sweeps(
+            self.store, self.queue, self.clock, endings, self.visits, perform_directly
+        )
+        return self.run(sweeps.sweep)
+
+
+_lock = threading.Lock()
+_tilts: Tilts | None = None
+
+
+def tilts() -> Tilts:
+    """The services of this process, wired on first use. StartError."""
+    global _tilts
+    with _lock:
+        if _tilts is None:
+            _tilts = wire_local(SilentFeed())
+        return _tilts
+
+
+def install(services: Tilts | None) -> None:
+    """Use these services in this process; None: wire them anew on next use."""
+    global _tilts
+    with _lock:
+        _tilts = services
+
+
+def wire_local(feed: LiveFeed) -> Tilts:
+    """The services of one machine, with a way to its spectators. StartError."""
+    from chalicelib.local.database import Database
+    from chalicelib.local.queue import SqliteQueue
+    from chalicelib.local.store import SqliteStore
+
+    clock = SystemClock()
+    database = Database(read_settings().database)
+    queue = SqliteQueue(database, clock)
+    return Tilts(SqliteStore(database), queue, feed, clock, RandomIds())
