@@ -29,7 +29,8 @@ def read(arguments: Any, observation: Observation) -> Code:
     colours = [read_colour(name, observation) for name in arguments["guess"]]
     if None in colours:
         wrong = arguments["guess"][colours.index(None)]
-        raise InvalidMoveError(f"{repr(wrong)[:40]} is no colour here. {help_}")
+        shown = repr(wrong[:40]) if isinstance(wrong, str) else "What is not text"
+        raise InvalidMoveError(f"{shown} is no colour here. {help_}")
     return tuple(colour for colour in colours if colour is not None)
 
 

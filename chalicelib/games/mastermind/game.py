@@ -1,23 +1,30 @@
 """MM-I: Mastermind as the Game protocol sees it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from math import log2
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from chalicelib.games.chance import Chance
-from chalicelib.games.game import Grade, Json, Outcome
+from chalicelib.games.game import Grade, Json, Kind, Outcome
 from chalicelib.games.mastermind import arguments as wire
 from chalicelib.games.mastermind import grading, rules
 from chalicelib.games.mastermind.oracle import PLACES, remaining
 from chalicelib.games.mastermind.rules import Code, Observation, State
-from chalicelib.games.mastermind.strategies import play_entropy, play_minimax
+from chalicelib.games.mastermind.strategies import (
+    Strategy,
+    play_entropy,
+    play_minimax,
+)
 
-VARIANTS: Final = {
+VARIANTS: Final[Mapping[str, Json]] = {
     name: asdict(variant) | {"colours": list(variant.colours)}
     for name, variant in rules.VARIANTS.items()
 }
-STRATEGIES: Final = {"entropy": play_entropy, "minimax": play_minimax}
+STRATEGIES: Final[Mapping[str, Strategy]] = {
+    "entropy": play_entropy,
+    "minimax": play_minimax,
+}
 
 
 class Mastermind:
@@ -25,7 +32,7 @@ class Mastermind:
 
     code = "MM-I"
     name = "Mastermind"
-    kind: Literal["interactive"] = "interactive"
+    kind: Kind = "interactive"
     seats = 1
     engine = "mastermind-1"
     oracle = "mastermind-oracle-1"

@@ -63,7 +63,10 @@ class Search:
         return high
 
     def total(self, guess: Answers, part: Indices, left: int, best: float = inf) -> int:
-        """The total of a guess, or a number >= `best` when it is not below that."""
+        """The total of a guess, or a number >= `best` when it is not below that.
+
+        A `best` needs two guesses or more: with one, parts fall short of the bound.
+        """
         parts: dict[int, list[int]] = {}
         for answer, code in zip(guess, part, strict=True):
             parts.setdefault(answer, []).append(code)
