@@ -10,12 +10,14 @@ from chalice import Chalice, Rate
 from chalice.app import CloudWatchEvent, SQSEvent, WebsocketEvent
 
 from chalicelib.routes import catalogue, episodes, evaluations, leaderboards
+from chalicelib.routes.endpoints import restate_refusal
 from chalicelib.services.messages import check_version
 from chalicelib.wiring import tilts
 
 app = Chalice(app_name="tilts", configure_logs=False)
 app.experimental_feature_flags.update(["WEBSOCKETS"])
 
+app.register_middleware(restate_refusal, "http")
 for noun in (catalogue, evaluations, episodes, leaderboards):
     app.register_blueprint(noun.routes.blueprint)
 

@@ -3,6 +3,9 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+DATABASE_NAME: Final = "tilts.db"
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,11 +14,6 @@ class Settings:
 
     data: Path
     version: str = "0.1.0"
-
-    @property
-    def database(self) -> Path:
-        """The database file of one machine."""
-        return self.data / "tilts.db"
 
 
 def read_settings() -> Settings:

@@ -6,10 +6,11 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from chalicelib.settings import read_settings
+from chalicelib.settings import DATABASE_NAME, read_settings
 
 if TYPE_CHECKING:
     import asyncio
+    from pathlib import Path
 
     from chalicelib.interfaces import Clock, Ids, LiveFeed, Queue, Store
 
@@ -128,7 +129,7 @@ def tilts() -> Tilts:
     global _tilts
     with _lock:
         if _tilts is None:
-            _tilts = wire_local(SilentFeed())
+            _tilts = wire_local(SilentFeed(), read_settings().data)
         return _tilts
 
 
@@ -139,13 +140,13 @@ def install(services: Tilts | None) -> None:
         _tilts = services
 
 
-def wire_local(feed: LiveFeed) -> Tilts:
+def wire_local(feed: LiveFeed, data: Path) -> Tilts:
     """The services of one machine, with a way to its spectators. StartError."""
     from chalicelib.local.database import Database
     from chalicelib.local.queue import SqliteQueue
     from chalicelib.local.store import SqliteStore
 
     clock = SystemClock()
-    database = Database(read_settings().database)
+    database = Database(data / DATABASE_NAME)
     queue = SqliteQueue(database, clock)
     return Tilts(SqliteStore(database), queue, feed, clock, RandomIds())

@@ -114,6 +114,14 @@ class EpisodeRows:
             "owner=NULL, lease_until=0, due_at=?", (due_at,), episode_id, epoch
         )
 
+    def release_all(self, now: float) -> None:
+        """Let go of what a dead worker held, to be taken up at once."""
+        self.database.connection().execute(
+            "UPDATE episodes SET owner=NULL, lease_until=0, due_at=?"
+            f" WHERE {OPEN} AND owner IS NOT NULL",
+            (now,),
+        )
+
     def due(self, now: float, shard: int, limit: int) -> Sequence[str]:
         if shard:
             return []

@@ -183,6 +183,23 @@ def problem(error: TiltsError, request_id: str) -> Response:
     return Response(body, headers, error.status)
 
 
+def restate_refusal(request: Any, get_response: Callable[[Any], Response]) -> Response:
+    """Middleware: what Chalice refuses by itself, as the problem that it is."""
+    response = get_response(request)
+    if not isinstance(response.body, dict) or "Code" not in response.body:
+        return response
+    detail = response.body["Message"]
+    body = {
+        "type": "about:blank",
+        "title": response.body["Code"],
+        "status": response.status_code,
+        "detail": detail if response.status_code < 500 else "It is logged.",
+        "request_id": token_hex(8),
+    }
+    headers = {**response.headers, "Content-Type": PROBLEM_TYPE, **SAFE_HEADERS}
+    return Response(body, headers, response.status_code)
+
+
 def source_of(request: Any) -> str:
     """The address a request came from.
 

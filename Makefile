@@ -1,0 +1,50 @@
+# Tilts: the commands. Each may be run twice. `make help` lists them.
+
+PYTHON ?= python3
+PORT ?= 8000
+DATA ?= ./data
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: help run test verify check bench playthrough backup openapi browser clean
+
+help:  ## list the commands
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(READY): requirements.txt requirements-dev.txt
+	@echo "Installing what Tilts needs into .venv ..."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+run: $(READY)  ## everything on this machine, at http://localhost:8000 (PORT=, DATA=)
+	@exec $(BIN)/python run.py --port $(PORT) --data $(DATA)
+
+test: check browser  ## all checks and tests that fit 15 minutes
+	$(BIN)/python -m pytest
+
+verify: check browser  ## the long tests too
+	$(BIN)/python -m pytest -m "verify or not verify"
+
+check: $(READY)  ## lint and types only
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY)  ## the tables of docs/benchmarks.md
+	$(BIN)/python -m bench
+
+playthrough: $(READY)  ## write a golden playthrough of GAME= (a code such as MS-I)
+	$(BIN)/python -m tests.playthroughs $(GAME)
+
+backup: $(READY)  ## copy the database, in use or not, to FILE=
+	$(BIN)/python run.py --data $(DATA) --backup $(or $(FILE),$(DATA)/backup-$(shell date -u +%Y%m%dT%H%M%S).db)
+
+openapi: $(READY)  ## write docs/openapi.json
+	$(BIN)/python -m chalicelib.routes.openapi docs/openapi.json
+
+browser: $(READY)
+	@bash tests/browser/prepare.sh
+
+clean:  ## remove what the commands made, but no data
+	rm -rf .venv tests/browser/node_modules .pytest_cache .mypy_cache .ruff_cache

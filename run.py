@@ -1,0 +1,212 @@
+"""`make run`: the app on this machine. Not packaged.
+
+Two processes: this one serves REST, the socket and the page and sends on what is
+committed; its child takes messages from the same database file and calls the app's
+handlers. Either may be killed at any moment: the next start goes on from the log.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import app
+from chalicelib import wiring
+from chalicelib.errors import StartError
+from chalicelib.local.database import Database
+from chalicelib.local.gateway import RestGateway
+from chalicelib.local.locks import lock_file
+from chalicelib.local.queue import SqliteQueue
+from chalicelib.local.server import Server
+from chalicelib.local.sockets import SocketFeed, SocketGateway
+from chalicelib.local.store import SqliteStore
+from chalicelib.local.worker import IDLE_SECONDS, Consumer, run_worker
+from chalicelib.routes.evaluations import TEAM
+from chalicelib.services.first_start import begin_first_evaluation
+from chalicelib.settings import DATABASE_NAME, read_settings
+
+PAGE = Path(__file__).parent / "frontend" / "plain"
+REST_THREADS = 8
+WORKER_PATIENCE_SECONDS = 5.0
+PROGRESS_SECONDS = 5.0
+
+log = logging.getLogger("tilts.run")
+
+
+def main() -> int:
+    """Parse the command line and do what it says; the exit status."""
+    arguments = parse_arguments()
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s"
+    )
+    try:
+        if arguments.backup is not None:
+            return back_up(arguments.data, arguments.backup)
+        if arguments.worker:
+            return work(arguments.data)
+        return serve(arguments.data, arguments.port)
+    except StartError as error:
+        print(f"Tilts cannot start: {error.message}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 0
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description="Serve Tilts on this machine: REST, live feed, workers, page."
+    )
+    parser.add_argument("--port", type=int, default=8000, help="8000 by default")
+    parser.add_argument(
+        "--data", type=Path, default=read_settings().data, help="folder of the database"
+    )
+    parser.add_argument(
+        "--backup", type=Path, metavar="FILE", help="copy the database there and end"
+    )
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def back_up(data: Path, target: Path) -> int:
+    """Copy the database, while it may be in use."""
+    if not (data / DATABASE_NAME).exists():
+        raise StartError(f"There is no database in {data}.")
+    if target.exists():
+        raise StartError(f"{target} exists already: name a new file.")
+    Database(data / DATABASE_NAME).backup(target)
+    print(f"Copied {data / DATABASE_NAME} to {target}.")
+    return 0
+
+
+def serve(data: Path, port: int) -> int:
+    """The server process."""
+    feed = SocketFeed()
+    tilts = wiring.wire_local(feed, data)
+    wiring.install(tilts)
+    with lock_file(data / "tilts.lock", "Another Tilts is running on this folder"):
+        store, queue = tilts.store, tilts.queue
+        assert isinstance(store, SqliteStore)
+        assert isinstance(queue, SqliteQueue)
+        store.forget_everyone()
+        begin_first_evaluation(tilts.evaluations, TEAM)
+        return asyncio.run(serve_all(feed, queue, tilts, data, port))
+
+
+async def serve_all(
+    feed: SocketFeed, queue: SqliteQueue, tilts: wiring.Tilts, data: Path, port: int
+) -> int:
+    """Server, broadcaster, worker child and progress, until a signal comes."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stopped.set)
+    executor = ThreadPoolExecutor(REST_THREADS, thread_name_prefix="rest")
+    handlers = {
+        "CONNECT": app.connect,
+        "MESSAGE": app.receive,
+        "DISCONNECT": app.disconnect,
+    }
+    sockets = SocketGateway(feed, handlers, executor)
+    server = Server(RestGateway(app.app), sockets, executor, PAGE, port)
+    broadcaster = threading.Thread(
+        target=broadcast, args=(queue, stopped), name="broadcaster"
+    )
+    serving = asyncio.create_task(server.serve(stopped))
+    await asyncio.sleep(0.1)
+    if serving.done():
+        await serving
+    print(f"Tilts at http://localhost:{port}  (data in {data}, Ctrl-C stops)", flush=True)
+    broadcaster.start()
+    helpers = [
+        asyncio.create_task(keep_worker(data, stopped)),
+        asyncio.create_task(show_progress(tilts, stopped)),
+    ]
+    await serving
+    await asyncio.gather(*helpers)
+    broadcaster.join()
+    executor.shutdown()
+    print("Stopped; the next start goes on from here.", flush=True)
+    return 0
+
+
+def broadcast(queue: SqliteQueue, stopped: asyncio.Event) -> None:
+    """Send on what is committed, until stopped."""
+    consumer = Consumer(queue, {"broadcast": app.broadcast})
+    while not stopped.is_set():
+        if not consumer.consume():
+            threading.Event().wait(IDLE_SECONDS)
+
+
+async def keep_worker(data: Path, stopped: asyncio.Event) -> None:
+    """Run the worker, and run it again whenever it dies."""
+    while not stopped.is_set():
+        command = [sys.executable, __file__, "--worker", "--data", str(data)]
+        worker = await asyncio.create_subprocess_exec(
+            *command, stdin=subprocess.PIPE, start_new_session=True
+        )
+        ended = asyncio.create_task(worker.wait())
+        stopping = asyncio.create_task(stopped.wait())
+        await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not ended.done():
+            with contextlib.suppress(ProcessLookupError):
+                worker.terminate()
+            await ended
+        elif not stopped.is_set():
+            log.warning("the worker died (%s); starting another", worker.returncode)
+            await asyncio.sleep(0.2)
+
+
+async def show_progress(tilts: wiring.Tilts, stopped: asyncio.Event) -> None:
+    """A line for every evaluation under way, whenever it has come further."""
+    shown: dict[str, str] = {}
+    while not stopped.is_set():
+        for status in ("expanding", "queued", "running", "finished"):
+            for evaluation in tilts.evaluations.list({"status": status}, 5, None).items:
+                if status == "finished" and evaluation.id not in shown:
+                    continue
+                progress = tilts.evaluations.progress(evaluation)
+                line = f"{progress['over']} of {progress['episodes']} episodes"
+                if shown.get(evaluation.id) not in (line, None) or status != "finished":
+                    print(f"{evaluation.name or evaluation.id}: {line}", flush=True)
+                shown[evaluation.id] = line
+                if status == "finished":
+                    del shown[evaluation.id]
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stopped.wait(), PROGRESS_SECONDS)
+
+
+def work(data: Path) -> int:
+    """The worker process; it ends when its parent does."""
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    patience = WORKER_PATIENCE_SECONDS
+    with lock_file(data / "worker.lock", "Another worker is running", patience):
+        tilts = wiring.wire_local(wiring.SilentFeed(), data)
+        wiring.install(tilts)
+        store, queue = tilts.store, tilts.queue
+        assert isinstance(store, SqliteStore)
+        assert isinstance(queue, SqliteQueue)
+        # The lock says that whoever held these is dead.
+        store.release_all(tilts.clock.now())
+        for name in ("expand", "play"):
+            queue.make_visible(name)
+        handlers = {"expand": app.expand_evaluation, "play": app.play_episodes}
+        run_worker(Consumer(queue, handlers), app.sweep, lambda: False)
+    return 0
+
+
+def end_with_parent() -> None:
+    """Wait for the parent's end of the pipe to close, and stop at once."""
+    sys.stdin.buffer.read()
+    signal.raise_signal(signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
