@@ -12,7 +12,7 @@ from chalice.app import CloudWatchEvent, SQSEvent, WebsocketEvent
 from chalicelib.routes import catalogue, episodes, evaluations, leaderboards
 from chalicelib.routes.endpoints import restate_refusal
 from chalicelib.services.messages import check_version
-from chalicelib.wiring import tilts
+from chalicelib.wiring import seconds_left, tilts
 
 app = Chalice(app_name="tilts", configure_logs=False)
 app.experimental_feature_flags.update(["WEBSOCKETS"])
@@ -33,10 +33,9 @@ def expand_evaluation(event: SQSEvent) -> None:
 
 @app.on_sqs_message(queue="tilts-play", batch_size=1)
 def play_episodes(event: SQSEvent) -> None:
-    seconds_left = event.context.get_remaining_time_in_millis() / 1000
     for record in event:
         message = check_version(read_json(record.body))
-        tilts().play(message["play"], seconds_left)
+        tilts().play(message["play"], seconds_left(event))
 
 
 @app.on_sqs_message(queue="tilts-broadcast", batch_size=1)

@@ -122,7 +122,9 @@ async def serve_all(
     await asyncio.sleep(0.1)
     if serving.done():
         await serving
-    print(f"Tilts at http://localhost:{port}  (data in {data}, Ctrl-C stops)", flush=True)
+    print(
+        f"Tilts at http://localhost:{port}  (data in {data}, Ctrl-C stops)", flush=True
+    )
     broadcaster.start()
     helpers = [
         asyncio.create_task(keep_worker(data, stopped)),

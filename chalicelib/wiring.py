@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from chalicelib.interfaces import Clock, Ids, LiveFeed, Queue, Store
+    from chalicelib.services.suites import Suites
 
 T = TypeVar("T")
 
@@ -56,7 +57,13 @@ class Tilts:
     """The services, wired to one store, queue, live feed, clock and source of ids."""
 
     def __init__(
-        self, store: Store, queue: Queue, feed: LiveFeed, clock: Clock, ids: Ids
+        self,
+        store: Store,
+        queue: Queue,
+        feed: LiveFeed,
+        clock: Clock,
+        ids: Ids,
+        suites: Suites | None = None,
     ) -> None:
         from chalicelib.services.evaluations import Evaluations
         from chalicelib.services.leaderboards import Leaderboards
@@ -70,7 +77,7 @@ class Tilts:
         self.feed = feed
         self.clock = clock
         self.ids = ids
-        self.suites = Suites()
+        self.suites = suites or Suites()
         self.evaluations = Evaluations(store, queue, clock, ids, self.suites)
         self.leaderboards = Leaderboards(store, self.suites)
         self.snapshots = Snapshots(store, self.evaluations)
@@ -90,8 +97,8 @@ class Tilts:
 
     def play(self, episode_ids: list[str], seconds_left: float) -> None:
         """Play a slice of episodes; what is not over in time is queued again."""
-        from chalicelib.services.episodes import Episodes
         from chalicelib.services.endings import Endings
+        from chalicelib.services.episodes import Episodes
         from chalicelib.services.perform import perform_directly
 
         endings = Endings(self.store, perform_directly)
@@ -118,6 +125,11 @@ class Tilts:
             self.store, self.queue, self.clock, endings, self.visits, perform_directly
         )
         return self.run(sweeps.sweep)
+
+
+def seconds_left(event: Any) -> float:
+    """How long the function that handles this event may still run."""
+    return float(event.context.get_remaining_time_in_millis()) / 1000
 
 
 _lock = threading.Lock()

@@ -183,9 +183,7 @@ class EpisodeRows:
         )
 
     def transcript(self, episode_id: str) -> bytes | None:
-        row = self._one(
-            "SELECT packed FROM transcripts WHERE episode=?", (episode_id,)
-        )
+        row = self._one("SELECT packed FROM transcripts WHERE episode=?", (episode_id,))
         return None if row is None else zlib.decompress(row[0])
 
     def _one(self, statement: str, values: tuple[Any, ...]) -> tuple[Any, ...] | None:

@@ -10,7 +10,9 @@ from chalicelib.errors import StartError
 
 
 @contextmanager
-def lock_file(path: Path, refusal: str, patience_seconds: float = 0.0) -> Iterator[None]:
+def lock_file(
+    path: Path, refusal: str, patience_seconds: float = 0.0
+) -> Iterator[None]:
     """Hold the lock; the system lets go of it when the process dies. StartError."""
     gives_up_at = time.monotonic() + patience_seconds
     with path.open("w") as file:

@@ -62,11 +62,16 @@ class Player(Protocol):
     `choose` takes longer than `call_seconds`.
     """
 
-    id: str
-    kind: str
-    games: tuple[str, ...]
-    about: str
-    call_seconds: float
+    @property
+    def id(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def games(self) -> tuple[str, ...]: ...
+    @property
+    def about(self) -> str: ...
+    @property
+    def call_seconds(self) -> float: ...
 
     async def choose(self, turn: Turn, ledger: Ledger, deadline: float) -> Choice:
         """A move for the turn, by the deadline (epoch seconds). TransportError."""

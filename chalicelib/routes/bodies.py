@@ -22,7 +22,9 @@ class Body(BaseModel):
 def read_body(raw: bytes, content_type: str | None, shape: type[B]) -> B:
     """The body in its shape. MediaTypeError, TooLargeError, RequestError."""
     if (content_type or "").partition(";")[0].strip().lower() != "application/json":
-        raise MediaTypeError("Send JSON, with the header Content-Type: application/json.")
+        raise MediaTypeError(
+            "Send JSON, with the header Content-Type: application/json."
+        )
     if len(raw) > BODY_BYTES:
         raise TooLargeError(f"The body is larger than {BODY_BYTES} bytes.")
     check_json(raw)

@@ -20,6 +20,8 @@ from chalicelib.routes.bodies import Body, read_body, read_query
 
 log = logging.getLogger("tilts.routes")
 
+Headers = dict[str, str | list[str]]
+
 JSON_TYPE: Final = "application/json"
 PROBLEM_TYPE: Final = "application/problem+json"
 SAFE_HEADERS: Final = {
@@ -114,9 +116,7 @@ class Routes:
             def handle(**parts: str) -> Response:
                 # API Gateway decodes the parts of a path, Chalice's own server does not.
                 decoded = {name: unquote(part) for name, part in parts.items()}
-                return answer(
-                    endpoint, view, self.blueprint.current_request, decoded
-                )
+                return answer(endpoint, view, self.blueprint.current_request, decoded)
 
             self.blueprint.route(
                 path,
@@ -154,6 +154,7 @@ def answer(
 
 def shape_reply(endpoint: Endpoint, reply: Any, request: Any) -> Response:
     """The reply as bytes of its declared shape, with an ETag if it was read."""
+    headers: Headers
     if isinstance(reply, Plain):
         headers = {"Content-Type": reply.content_type, **SAFE_HEADERS, **reply.headers}
         return Response(reply.text, headers, endpoint.status)
@@ -170,7 +171,11 @@ def shape_reply(endpoint: Endpoint, reply: Any, request: Any) -> Response:
 
 def problem(error: TiltsError, request_id: str) -> Response:
     """The error as problem+json (RFC 9457), without anything from inside."""
-    shown = error.message if error.status < 500 else "The error is logged under this request id."
+    shown = (
+        error.message
+        if error.status < 500
+        else "The error is logged under this request id."
+    )
     body = {
         "type": "about:blank",
         "title": error.title,
@@ -179,7 +184,7 @@ def problem(error: TiltsError, request_id: str) -> Response:
         "request_id": request_id,
         **(error.details if error.status < 500 else {}),
     }
-    headers = {"Content-Type": PROBLEM_TYPE, **SAFE_HEADERS}
+    headers: Headers = {"Content-Type": PROBLEM_TYPE, **SAFE_HEADERS}
     return Response(body, headers, error.status)
 
 
@@ -196,7 +201,11 @@ def restate_refusal(request: Any, get_response: Callable[[Any], Response]) -> Re
         "detail": detail if response.status_code < 500 else "It is logged.",
         "request_id": token_hex(8),
     }
-    headers = {**response.headers, "Content-Type": PROBLEM_TYPE, **SAFE_HEADERS}
+    headers: Headers = {
+        **response.headers,
+        "Content-Type": PROBLEM_TYPE,
+        **SAFE_HEADERS,
+    }
     return Response(body, headers, response.status_code)
 
 

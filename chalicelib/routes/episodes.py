@@ -76,9 +76,7 @@ def list_events(request: Request, episode_id: str) -> Json:
     }
 
 
-@routes.get(
-    "/episodes/{episode_id}/transcript", None, other_types=(TRANSCRIPT_TYPE,)
-)
+@routes.get("/episodes/{episode_id}/transcript", None, other_types=(TRANSCRIPT_TYPE,))
 def get_transcript(request: Request, episode_id: str) -> Plain:
     """The whole log of an episode that is over, as ndjson."""
     read_open(episode_id)

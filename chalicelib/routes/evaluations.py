@@ -34,7 +34,7 @@ class EvaluationBody(Body):
     suite: Text
     players: Annotated[list[Text], Field(min_length=1, max_length=100)]
     name: Name = ""
-    tags: Annotated[list[Name], Field(max_length=20)] = []
+    tags: Annotated[list[Name], Field(max_length=20, default_factory=list)]
     repeats: Annotated[int, Field(ge=1, le=100)] = 1
     visibility: Literal["public", "team"] = "public"
     budget_microusd: Annotated[int, Field(ge=0, le=10**12)] = 0
@@ -44,17 +44,17 @@ class EvaluationsQuery(PageQuery):
     """Which evaluations to list."""
 
     suite: Text | None = None
-    status: (
-        Literal["expanding", "queued", "running", "paused", "finished"] | None
-    ) = None
+    status: Literal["expanding", "queued", "running", "paused", "finished"] | None = (
+        None
+    )
 
 
 class EpisodesQuery(PageQuery):
     """Which episodes of an evaluation to list."""
 
-    status: (
-        Literal["waiting", "playing", "finished", "unplayed", "failed"] | None
-    ) = None
+    status: Literal["waiting", "playing", "finished", "unplayed", "failed"] | None = (
+        None
+    )
 
 
 class ResultsQuery(Body):

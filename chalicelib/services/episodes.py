@@ -167,9 +167,7 @@ class Episodes:
         playing = cast("asyncio.Task[str | None]", asyncio.current_task())
         return Holding(episode, transcript, player, playing)
 
-    async def _play_on(
-        self, holding: Holding, teller: Teller, stop_at: float
-    ) -> bool:
+    async def _play_on(self, holding: Holding, teller: Teller, stop_at: float) -> bool:
         """True when the episode is over, false when time ran out first."""
         transcript = holding.transcript
         if not transcript.n:

@@ -26,7 +26,11 @@ def expand_message(evaluation: str, start: int = 0) -> Json:
 def play_messages(provider: str, episodes: Sequence[str]) -> list[Json]:
     """Play these episodes, in slices."""
     return [
-        {"v": VERSION, "provider": provider, "play": list(episodes[start : start + SLICE])}
+        {
+            "v": VERSION,
+            "provider": provider,
+            "play": list(episodes[start : start + SLICE]),
+        }
         for start in range(0, len(episodes), SLICE)
     ]
 

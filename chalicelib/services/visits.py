@@ -147,7 +147,7 @@ class Visits:
             running.append(episode_id(VISITS, who, task, repeat))
             to = {"plays": {**plays, task: repeat + 1}, "open": running}
             if self._store.change_document("visitor", who, was, to):
-                return repeat
+                return int(repeat)
 
     def _is_open(self, episode: str) -> bool:
         try:

@@ -4,7 +4,8 @@ from typing import Any
 
 from chalicelib.errors import InvalidMoveError
 from chalicelib.games.game import Json
-from chalicelib.games.minesweeper.rules import Cell, Observation, Reveal
+from chalicelib.games.minesweeper.boards import Cell
+from chalicelib.games.minesweeper.rules import Observation, Reveal
 
 FIELDS = ("reasoning", "reveal", "claims", "flags")
 HELP = 'Answer with {"reveal": [{"row": r, "column": c}, ...]}, counted from 0.'

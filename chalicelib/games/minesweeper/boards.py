@@ -62,7 +62,9 @@ def neighbourhoods(height: int, width: int) -> dict[Cell, tuple[Cell, ...]]:
 
 def draw_layout(size: Size, chance: Chance) -> Layout:
     """An opening cell, then mines uniform outside its neighbourhood."""
-    cells = [(row, column) for row in range(size.height) for column in range(size.width)]
+    cells = [
+        (row, column) for row in range(size.height) for column in range(size.width)
+    ]
     return draw_mines(size, chance.choice(cells), chance)
 
 

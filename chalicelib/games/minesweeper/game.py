@@ -1,9 +1,10 @@
 """MS-I: Minesweeper as the Game protocol sees it."""
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Any, Literal
 
 from chalicelib.games.chance import Chance
@@ -29,11 +30,13 @@ class Minesweeper:
     engine = "minesweeper-1"
     oracle = "minesweeper-oracle-1"
     generator = rules.GENERATOR
-    variants = {
-        **{name: asdict(SIZES[name]) for name in CLASSIC},
-        **{name + rules.NO_GUESS: asdict(SIZES[name]) for name in CLASSIC},
-    }
-    strategies = {"safest": play_safest}
+    variants: Mapping[str, Json] = MappingProxyType(
+        {
+            **{name: asdict(SIZES[name]) for name in CLASSIC},
+            **{name + rules.NO_GUESS: asdict(SIZES[name]) for name in CLASSIC},
+        }
+    )
+    strategies: Mapping[str, Any] = MappingProxyType({"safest": play_safest})
 
     def new(self, variant: str, seed: str) -> State:
         return rules.start(variant, seed)

@@ -70,9 +70,7 @@ def joint_risk(
     return 1 - Fraction(posterior.layouts_with_safe(unsure), posterior.layouts)
 
 
-def classify(
-    posterior: Posterior, risks: Sequence[Fraction], total: Fraction
-) -> str:
+def classify(posterior: Posterior, risks: Sequence[Fraction], total: Fraction) -> str:
     """The first class that holds."""
     if total == 0:
         return "safe"
@@ -121,7 +119,9 @@ def judge(observation: Observation, claims: object) -> list[Json]:
     if claims is None:
         return []
     if not isinstance(claims, list) or len(claims) > CLAIMS:
-        raise InvalidMoveError(f"claims must be null or an array of at most {CLAIMS} claims.")
+        raise InvalidMoveError(
+            f"claims must be null or an array of at most {CLAIMS} claims."
+        )
     posterior = posterior_of(observation.rows, observation.mines)
     return [judge_one(observation, posterior, claim) for claim in claims]
 
@@ -129,7 +129,9 @@ def judge(observation: Observation, claims: object) -> list[Json]:
 def judge_one(observation: Observation, posterior: Posterior, claim: object) -> Json:
     """The verdict on one claim {row, column, is: safe | mine}."""
     if not isinstance(claim, dict) or claim.get("is") not in ("safe", "mine"):
-        raise InvalidMoveError('A claim is {"row": r, "column": c, "is": "safe"|"mine"}.')
+        raise InvalidMoveError(
+            'A claim is {"row": r, "column": c, "is": "safe"|"mine"}.'
+        )
     row, column = claim.get("row"), claim.get("column")
     if type(row) is not int or type(column) is not int:
         raise InvalidMoveError("The row and column of a claim are integers.")

@@ -184,9 +184,7 @@ def hidden_cells(rows: Sequence[str]) -> list[Cell]:
 def fingerprint(state: State) -> str:
     """16 hexadecimal digits of SHA-256 over layout, open cells and explosion."""
     size = state.layout.size
-    marks = [
-        ["#"] * size.width for _ in range(size.height)
-    ]
+    marks = [["#"] * size.width for _ in range(size.height)]
     for row, column in state.opened:
         marks[row][column] = "."
     for row, column in state.layout.mines:

@@ -22,8 +22,6 @@ def play_safest(observation: Observation, chance: Chance) -> Reveal:
 
     fewest = min(map(hidden_neighbours, posterior.least_risk_cells))
     tied = [
-        cell
-        for cell in posterior.least_risk_cells
-        if hidden_neighbours(cell) == fewest
+        cell for cell in posterior.least_risk_cells if hidden_neighbours(cell) == fewest
     ]
     return Reveal((chance.choice(tied),))
