@@ -23,7 +23,11 @@ SAID_LIMIT = 6_000
 def canonical_json(value: Any) -> str:
     """The one way a value is written: sorted keys, no spaces, no NaN, UTF-8 text."""
     return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+        value,
+        sort_keys=True,
+        separators=(",", ":"),
+        ensure_ascii=False,
+        allow_nan=False,
     )
 
 

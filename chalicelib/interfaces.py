@@ -103,9 +103,7 @@ class Store(Protocol):
     def close(self, episode_id: str, status: str, end: str, note: str | None) -> bool:
         """Reach a terminal state, once; false when it was reached before."""
 
-    def results(
-        self, evaluation: str, limit: int, cursor: str | None
-    ) -> Page[Result]:
+    def results(self, evaluation: str, limit: int, cursor: str | None) -> Page[Result]:
         """One row per episode, in the order in which episodes were created."""
 
     def suite_results(self, suite: str, game: str) -> Sequence[Result]:

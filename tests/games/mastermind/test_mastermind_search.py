@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from functools import cache
 
 import pytest
@@ -55,18 +56,52 @@ def test_the_search_finds_what_brute_force_finds(size: int, left: int) -> None:
         assert made == brute_guess(space.codes[guess], named, left)
 
 
-@pytest.mark.parametrize("size", [3, 4, 5])
-def test_the_search_finds_what_brute_force_finds_among_1296(size: int) -> None:
-    space = space_of("classic")
-    chance = Chance("search", size)
-    secret = chance.choice(space.codes)
-    near = [
-        code for code in space.everything if feedback(space.codes[code], secret)[0] == 3
+def near_codes(codes: Sequence[Code], middle: Code) -> list[int]:
+    """The codes that differ from one on a single peg: few guesses tell them apart."""
+    return [
+        index
+        for index, code in enumerate(codes)
+        if feedback(code, middle)[0] == len(middle) - 1
     ]
-    codes = tuple(sorted(chance.sample(near, size)))
+
+
+@pytest.mark.parametrize("middle", [(0, 0, 0), (0, 0, 1), (0, 1, 2)])
+@pytest.mark.parametrize("left", [2, 3, 4, 5])
+def test_the_search_finds_what_brute_force_finds_in_hard_sets(
+    middle: Code, left: int
+) -> None:
+    space = space_of("small")
+    near = near_codes(space.codes, middle)
+    chance = Chance("hard", left, *middle)
+    for size in (5, 6, 7, 8, 9):
+        codes = tuple(sorted(chance.sample(near, size)))
+        named = frozenset(space.codes[code] for code in codes)
+        search = Search(space, codes)
+        assert search.least(search.everything, left) == brute_force(named, left)
+
+
+@pytest.mark.parametrize("middle", [(0, 0, 0, 0), (0, 0, 1, 1), (0, 1, 2, 3)])
+@pytest.mark.parametrize("size", [4, 6])
+def test_the_search_finds_what_brute_force_finds_among_1296(
+    middle: Code, size: int
+) -> None:
+    space = space_of("classic")
+    near = near_codes(space.codes, middle)
+    codes = tuple(sorted(Chance("near", size, *middle).sample(near, size)))
     named = frozenset(space.codes[code] for code in codes)
     search = Search(space, codes)
     assert search.least(search.everything, 4) == brute_force(named, 4)
+
+
+@pytest.mark.parametrize("size", [12, 16, 24, 32, 48])
+def test_the_search_finds_what_brute_force_finds_close_to_the_limit(size: int) -> None:
+    space = space_of("small")
+    chance = Chance("limit", size)
+    for _ in range(2):
+        codes = tuple(sorted(chance.sample(space.everything, size)))
+        named = frozenset(space.codes[code] for code in codes)
+        search = Search(space, codes)
+        assert search.least(search.everything, 3) == brute_force(named, 3)
 
 
 @pytest.mark.parametrize("left", [1, 2, 3, 5, 10])
@@ -124,3 +159,11 @@ def test_the_search_finds_what_brute_force_finds_on_larger_sets() -> None:
         named = frozenset(space.codes[code] for code in codes)
         search = Search(space, codes)
         assert search.least(search.everything, 5) == brute_force(named, 5)
+
+
+@pytest.mark.verify
+def test_brute_force_finds_the_206_guesses_of_the_small_game_too() -> None:
+    space = space_of("small")
+    search = Search(space, space.everything)
+    assert brute_force(frozenset(SMALL), 4) == 206
+    assert search.least(search.everything, 4) == 206
