@@ -113,7 +113,7 @@ async def serve_all(
         "MESSAGE": app.receive,
         "DISCONNECT": app.disconnect,
     }
-    sockets = SocketGateway(feed, handlers, executor)
+    sockets = SocketGateway(app.app, feed, handlers, executor)
     server = Server(RestGateway(app.app), sockets, executor, PAGE, port)
     broadcaster = threading.Thread(
         target=broadcast, args=(queue, stopped), name="broadcaster"

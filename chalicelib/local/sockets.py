@@ -9,6 +9,7 @@ from secrets import token_hex
 from typing import Any, Final
 
 from aiohttp import WSMsgType, web
+from chalice import Chalice
 
 from chalicelib.errors import ConnectionGoneError
 
@@ -64,10 +65,13 @@ class SocketGateway:
 
     def __init__(
         self,
+        app: Chalice,
         feed: SocketFeed,
         handlers: dict[str, Handler],
         executor: Executor,
     ) -> None:
+        # Chalice wants an address before it calls a handler; here nobody uses it.
+        app.websocket_api.configure("localhost", "v1")
         self._feed = feed
         self._handlers = handlers
         self._executor = executor
@@ -119,6 +123,7 @@ def socket_event(kind: str, connection: str, body: str | None) -> dict[str, Any]
             "eventType": kind,
             "connectionId": connection,
             "apiId": "local",
+            "domainName": "localhost",
             "stage": "v1",
         },
         "isBase64Encoded": False,
