@@ -292,10 +292,41 @@ def table(shape: Shape) -> Table:
 
 
 def count(shape: Shape) -> Counts:
-    """All counts of one component."""
+    """All counts of one component; one or two numbers need no elimination."""
     wants, boxes = shape
     if len(wants) == 1:
         ((size, _),) = boxes
         (want,) = wants
         return Counts(want, [comb(size, want)], [[comb(size - 1, want - 1)]])
+    if len(wants) == 2:
+        return pair(shape)
     return tally(shape, table(shape))
+
+
+def pair(shape: Shape) -> Counts:
+    """Two numbers: the mines in the box they share decide the other two boxes."""
+    (first, second), boxes = shape
+    sizes = {numbers: size for size, numbers in boxes}
+    alone, other = sizes.get((0,), 0), sizes.get((1,), 0)
+    shared = sizes[0, 1] if (0, 1) in sizes else sizes[1, 0]
+    least = max(0, first - alone, second - other)
+    most = min(shared, first, second)
+    if least > most:
+        raise InconsistentBoardError("no layout agrees with the numbers")
+    total = []
+    held: list[tuple[int, int, int]] = []
+    for both in range(most, least - 1, -1):
+        held.append((first - both, second - both, both))
+        total.append(
+            comb(alone, first - both) * comb(shared, both) * comb(other, second - both)
+        )
+    mined = []
+    for size, numbers in boxes:
+        place = 2 if len(numbers) == 2 else numbers[0]
+        mined.append(
+            [
+                ways * mines[place] // size
+                for ways, mines in zip(total, held, strict=True)
+            ]
+        )
+    return Counts(first + second - most, total, mined)

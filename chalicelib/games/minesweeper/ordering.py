@@ -2,10 +2,10 @@
 
 The order alone decides how wide the layers of the elimination become, and looking
 for a good one can cost more than it saves. So there are three tiers, each tried only
-when the one before has led to a layer that is too wide: a double sweep (a flood from
-the far end: what the chains of real play need), a beam search, and several of them.
-Only boards that no sensible play leads to, numbers opened in isolation, get past the
-first.
+when the one before has led to a layer that is too wide: the order in which a flood
+met the boxes (free, and all that the chains of real play need), a beam search, and
+the best of several. Only boards that no sensible play leads to, numbers opened in
+isolation, get past the first.
 """
 
 from collections.abc import Iterable, Iterator
@@ -23,8 +23,8 @@ BITS = (0, 16, 25, 32, 37)
 
 def orders(shape: Shape) -> Iterator[tuple[list[int], int | None]]:
     """Orders to try, each with the widest layer to accept; the last has no limit."""
+    yield list(range(len(shape[1]))), WIDTHS[0]
     linked = links(shape)
-    yield sweep(shape, linked), WIDTHS[0]
     starts = range(0, len(linked), len(linked) // STARTS or 1)
     first = beam(shape, linked, starts)
     yield first.order(), WIDTHS[1]
@@ -39,29 +39,6 @@ def links(shape: Shape) -> list[list[int]]:
         for n in numbers:
             linked[n].append(box)
     return linked
-
-
-def sweep(shape: Shape, linked: list[list[int]]) -> list[int]:
-    """Flood from the number met last in a flood: one end of the component.
-
-    A shape lists its numbers in flood order, so that is the last one.
-    """
-    boxes = shape[1]
-    queue = [len(linked) - 1]
-    met = [False] * len(linked)
-    met[-1] = True
-    fresh = [True] * len(boxes)
-    order = []
-    for number in queue:
-        for box in linked[number]:
-            if fresh[box]:
-                fresh[box] = False
-                order.append(box)
-                for n in boxes[box][1]:
-                    if not met[n]:
-                        met[n] = True
-                        queue.append(n)
-    return order
 
 
 class Partial(NamedTuple):

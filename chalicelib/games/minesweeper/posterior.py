@@ -25,16 +25,18 @@ class Mixture(NamedTuple):
     """
 
     layouts: int
-    weights: list[list[int]]  # per component and mines in it: layouts of all the rest
+    weights: list[
+        Sequence[int]
+    ]  # per component and mines in it: layouts of all the rest
     outside: int  # layouts in which one given outside cell is a mine
-    tails: list[list[int]]
+    tails: list[Sequence[int]]
     free: int  # mines left for the outside when every component holds its least
 
 
 def mix(parts: Sequence[Counts], outside: int, mines: int) -> Mixture:
     free = mines - sum(part.low for part in parts)
     degree = sum(len(part.total) - 1 for part in parts)
-    tails = [binomials(outside, free, degree)]
+    tails: list[Sequence[int]] = [binomials(outside, free, degree)]
     for part in reversed(parts):
         tails.append(correlate(tails[-1], part.total))
     tails.reverse()
@@ -42,7 +44,7 @@ def mix(parts: Sequence[Counts], outside: int, mines: int) -> Mixture:
     if not layouts:
         raise InconsistentBoardError("no layout has this number of mines")
     weights = []
-    head = [1]
+    head: Sequence[int] = (1,)
     for part, tail in zip(parts, tails[1:], strict=True):
         weights.append(correlate(tail, head))
         head = convolve(head, part.total)
@@ -66,7 +68,9 @@ def binomials(cells: int, mines: int, degree: int) -> list[int]:
     return row
 
 
-def convolve(left: Sequence[int], right: Sequence[int]) -> list[int]:
+def convolve(left: Sequence[int], right: Sequence[int]) -> Sequence[int]:
+    if len(right) == 1:
+        return scale(left, right[0])
     out = [0] * (len(left) + len(right) - 1)
     for i, x in enumerate(right):
         for j, y in enumerate(left, i):
@@ -74,9 +78,15 @@ def convolve(left: Sequence[int], right: Sequence[int]) -> list[int]:
     return out
 
 
-def correlate(long: Sequence[int], short: Sequence[int]) -> list[int]:
+def correlate(long: Sequence[int], short: Sequence[int]) -> Sequence[int]:
     """out[j] = sum over i of short[i] * long[i + j]."""
+    if len(short) == 1:
+        return scale(long, short[0])
     return [sum(map(mul, short, long[j:])) for j in range(len(long) - len(short) + 1)]
+
+
+def scale(terms: Sequence[int], factor: int) -> Sequence[int]:
+    return terms if factor == 1 else [factor * term for term in terms]
 
 
 class Posterior:
@@ -122,9 +132,10 @@ class Posterior:
         """In how many layouts each hidden cell is a mine."""
         layout, _, hidden = self._position
         found = self._found
-        table = dict.fromkeys(layout.pick(hidden), 0)
+        # The outside is often most of the board: it goes in at once.
+        table = dict.fromkeys(layout.pick(hidden), self._mixture.outside)
+        table.update(dict.fromkeys(layout.pick(hidden ^ found.unknown), 0))
         table.update(dict.fromkeys(layout.pick(found.mines), self.layouts))
-        table.update(dict.fromkeys(layout.pick(self._outside), self._mixture.outside))
         name = layout.cells
         for cells, mined in self._levels:
             for cell in cells:

@@ -6,10 +6,16 @@ from random import Random
 from typing import Any
 
 import pytest
-from oracle_boards import Cell, Rows, hidden_cells, layouts_of, small_boards
 
 from chalicelib.errors import InconsistentBoardError
 from chalicelib.games.minesweeper.oracle import solve
+from tests.games.minesweeper.oracle_boards import (
+    Cell,
+    Rows,
+    hidden_cells,
+    layouts_of,
+    small_boards,
+)
 
 SPECIAL = [
     (["#"], 0),

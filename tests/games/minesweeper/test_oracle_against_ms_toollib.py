@@ -1,9 +1,9 @@
 """The oracle against an independent engine, which works in floating point."""
 
 import pytest
-from oracle_boards import game, scattered
 
 from chalicelib.games.minesweeper.oracle import solve
+from tests.games.minesweeper.oracle_boards import game, scattered
 
 ms_toollib = pytest.importorskip("ms_toollib")
 

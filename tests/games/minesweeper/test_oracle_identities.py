@@ -7,10 +7,17 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle_boards import Cell, Rows, agrees, game, hidden_cells, scattered
 
 from chalicelib.errors import InconsistentBoardError
 from chalicelib.games.minesweeper.oracle import Memory, Posterior, solve
+from tests.games.minesweeper.oracle_boards import (
+    Cell,
+    Rows,
+    agrees,
+    game,
+    hidden_cells,
+    scattered,
+)
 
 SIZES = [(9, 9, 10), (16, 16, 40), (16, 30, 99), (30, 5, 30), (2, 40, 20)]
 

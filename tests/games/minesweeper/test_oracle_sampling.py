@@ -5,9 +5,15 @@ from math import sqrt
 from random import Random
 
 import pytest
-from oracle_boards import agrees, game, layouts_of, scattered, small_boards
 
 from chalicelib.games.minesweeper.oracle import solve
+from tests.games.minesweeper.oracle_boards import (
+    agrees,
+    game,
+    layouts_of,
+    scattered,
+    small_boards,
+)
 
 
 def test_a_drawn_layout_agrees_with_the_position() -> None:
