@@ -81,7 +81,7 @@ def test_the_search_finds_what_brute_force_finds_in_hard_sets(
 
 
 @pytest.mark.parametrize("middle", [(0, 0, 0, 0), (0, 0, 1, 1), (0, 1, 2, 3)])
-@pytest.mark.parametrize("size", [4, 5])
+@pytest.mark.parametrize("size", [4, 6])
 def test_the_search_finds_what_brute_force_finds_among_1296(
     middle: Code, size: int
 ) -> None:
