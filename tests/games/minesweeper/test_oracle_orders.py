@@ -54,7 +54,7 @@ def test_all_three_orders_give_the_same_counts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("share", "seed", "expected"), [(0.2, 1, 0), (0.3, 3, 1), (0.35, 8, 2)]
+    ("share", "seed", "expected"), [(0.15, 1, 0), (0.3, 3, 1), (0.35, 8, 2)]
 )
 def test_boards_of_every_tier_are_counted(
     share: float, seed: int, expected: int
