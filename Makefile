@@ -41,7 +41,7 @@ backup: $(READY)  ## copy the database, in use or not, to FILE=
 	$(BIN)/python run.py --data $(DATA) --backup $(or $(FILE),$(DATA)/backup-$(shell date -u +%Y%m%dT%H%M%S).db)
 
 openapi: $(READY)  ## write docs/openapi.json
-	$(BIN)/python -m chalicelib.routes.openapi docs/openapi.json
+	$(BIN)/python run.py --openapi docs/openapi.json
 
 browser: $(READY)
 	@bash tests/browser/prepare.sh

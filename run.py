@@ -28,6 +28,7 @@ from chalicelib.local.sockets import SocketFeed, SocketGateway
 from chalicelib.local.store import SqliteStore
 from chalicelib.local.worker import IDLE_SECONDS, Consumer, run_worker
 from chalicelib.routes.evaluations import TEAM
+from chalicelib.routes.openapi import write_openapi
 from chalicelib.services.first_start import begin_first_evaluation
 from chalicelib.settings import DATABASE_NAME, read_settings
 
@@ -48,6 +49,9 @@ def main() -> int:
     try:
         if arguments.backup is not None:
             return back_up(arguments.data, arguments.backup)
+        if arguments.openapi is not None:
+            arguments.openapi.write_text(write_openapi(read_settings().version))
+            return 0
         if arguments.worker:
             return work(arguments.data)
         return serve(arguments.data, arguments.port)
@@ -69,6 +73,9 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--backup", type=Path, metavar="FILE", help="copy the database there and end"
+    )
+    parser.add_argument(
+        "--openapi", type=Path, metavar="FILE", help="write the API document and end"
     )
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
