@@ -211,26 +211,22 @@ def back_many(layer: Layer, after: Layer, step: Step, width: int) -> tuple[Layer
 
 
 def tally(shape: Shape, kept: "Table") -> Counts:
-    boxes = shape[1]
-    # Every coefficient is at most (mines in a box) * 2 ** cells.
+    """Read the counts off the layers."""
     width, steps, layers = kept
     (total,) = layers[-1].values()
-    mined = backward(layers, steps, width, shape)
     low = ((total & -total).bit_length() - 1) // width
-    terms = (total.bit_length() - 1) // width + 1 - low
+    shifts = range(low * width, total.bit_length(), width)
+    mask = (1 << width) - 1
     return Counts(
         low,
-        unpack(total >> low * width, width, terms),
+        [total >> at & mask for at in shifts],
         [
-            unpack((mines // size) >> low * width, width, terms)
-            for mines, (size, _) in zip(mined, boxes, strict=True)
+            [(mines >> at & mask) // size for at in shifts]
+            for mines, (size, _) in zip(
+                backward(layers, steps, width, shape), shape[1], strict=True
+            )
         ],
     )
-
-
-def unpack(packed: int, width: int, terms: int) -> list[int]:
-    mask = (1 << width) - 1
-    return [packed >> i & mask for i in range(0, terms * width, width)]
 
 
 def choose(weights: Iterable[int], draw: Draw) -> int:

@@ -17,26 +17,22 @@ from chalicelib.errors import InconsistentBoardError
 from chalicelib.games.minesweeper.elimination import Counts, count
 from chalicelib.games.minesweeper.frontier import Shape
 from chalicelib.games.minesweeper.posterior import Posterior
-from chalicelib.games.minesweeper.propagation import Position, read
+from chalicelib.games.minesweeper.propagation import read
 
 __all__ = ["Memory", "Posterior", "solve"]
-
-POSITIONS = 16
 
 
 class Memory:
     """What earlier positions have taught, bounded; the results are the same without.
 
     A move changes few components of a board, and a component is known again by its
-    shape wherever it lies, on this board or on another. The positions seen last are
-    kept whole: players of one board meet in them.
+    shape wherever it lies, on this board or on another.
     """
 
     def __init__(self, limit: int = 100_000) -> None:
         self.limit = limit  # integers kept, of some 40 bytes each
         self.size = 0
         self._counts: dict[Shape, Counts] = {}
-        self._positions: dict[tuple[int, ...], Posterior] = {}
 
     def count(self, shape: Shape) -> Counts:
         """The counts of a component, kept while they are among the latest used."""
@@ -50,18 +46,6 @@ class Memory:
             self.size -= weight(oldest, self._counts.pop(oldest))
         return kept
 
-    def solve(self, position: Position, mines: int) -> Posterior:
-        """The posterior of a position, kept while it is among the latest asked for."""
-        layout, numbers, hidden = position
-        key = (layout.height, layout.width, numbers, hidden, mines)
-        found = self._positions.pop(key, None)
-        if found is None:
-            found = Posterior(position, mines, 0, self.count)
-        self._positions[key] = found
-        if len(self._positions) > POSITIONS:
-            del self._positions[next(iter(self._positions))]
-        return found
-
 
 def weight(shape: Shape, counts: Counts) -> int:
     """How many integers an entry of the memory holds, give or take."""
@@ -73,7 +57,4 @@ def solve(rows: Sequence[str], mines: int, memory: Memory | None = None) -> Post
     """The posterior of a position: '#' hidden, '0' to '8' open, so many mines in all."""
     if type(mines) is not int or mines < 0:
         raise InconsistentBoardError("the number of mines is an integer, at least 0")
-    position = read(rows)
-    if memory is None:
-        return Posterior(position, mines, 0, count)
-    return memory.solve(position, mines)
+    return Posterior(read(rows), mines, memory.count if memory else count)

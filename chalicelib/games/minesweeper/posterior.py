@@ -8,7 +8,14 @@ from operator import mul
 from typing import NamedTuple
 
 from chalicelib.errors import InconsistentBoardError
-from chalicelib.games.minesweeper.elimination import Counts, Draw, Table, choose, table
+from chalicelib.games.minesweeper.elimination import (
+    Counts,
+    Draw,
+    Table,
+    choose,
+    count,
+    table,
+)
 from chalicelib.games.minesweeper.frontier import Shape, components
 from chalicelib.games.minesweeper.propagation import (
     Cell,
@@ -96,19 +103,18 @@ class Posterior:
         self,
         position: Position,
         mines: int,
-        given: int,
-        count: Callable[[Shape], Counts],
+        counted: Callable[[Shape], Counts] = count,
+        given: int = 0,
     ) -> None:
         self._position = position
         self._total = mines
         self._given = given
-        self._count = count
         self._found = deduce(position, given)
         self._components = (
             components(position.grid, self._found) if self._found.live else []
         )
         self._outside = self._found.unknown & ~position.grid.spread(self._found.live)
-        self._counts = [count(part.shape) for part in self._components]
+        self._counts = [counted(part.shape) for part in self._components]
         self._mixture = mix(
             self._counts,
             self._outside.bit_count(),
@@ -201,7 +207,7 @@ class Posterior:
             if (row, column) not in self.mine_layouts:
                 raise KeyError((row, column))
             given |= 1 << 8 * (row * (self._position.grid.width + 1) + column)
-        return Posterior(self._position, self._total, given, self._count)
+        return Posterior(self._position, self._total, given=given)
 
     def layouts_with_safe(self, cells: Iterable[Cell]) -> int:
         """In how many layouts all these hidden cells are free of mines."""

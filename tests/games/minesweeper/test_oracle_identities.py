@@ -158,13 +158,6 @@ def test_memory_refuses_what_is_refused_without() -> None:
                 solve(rows, 2, memory)  # type: ignore[arg-type]
 
 
-def test_a_position_seen_again_is_answered_from_memory() -> None:
-    memory = Memory()
-    rows = game(16, 16, 40, seed=1)[5]
-    assert solve(rows, 40, memory) is solve(tuple(rows), 40, memory)
-    assert solve(rows, 40, memory) is not solve(rows, 41, memory)
-
-
 @given(st.integers(1, 60), st.integers(1, 60), st.data())
 @settings(deadline=None, max_examples=100, derandomize=True)
 def test_a_closed_board_is_a_binomial(
