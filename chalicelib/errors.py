@@ -14,7 +14,7 @@ TiltsError                     500
 │   ├── KeyReusedError              an idempotency key with another body
 │   ├── EventExistsError            the log already holds another event n
 ├── LimitError                 429
-├── InconsistentBoardError          no layout agrees with the position
+├── InconsistentBoardError          nothing hidden agrees with what is seen
 ├── GenerationError                 no board found within the bound
 ├── EngineChangedError              a log that today's rules do not reproduce
 ├── TransportError                  a model could not be reached
@@ -126,7 +126,7 @@ class LimitError(TiltsError):
 
 
 class InconsistentBoardError(TiltsError):
-    """No mine layout agrees with the position."""
+    """No layout or code agrees with what is seen."""
 
 
 class GenerationError(TiltsError):

@@ -142,6 +142,11 @@ class Episodes:
         except (EngineChangedError, GenerationError) as error:
             await self._endings.fail(episode, str(error))
             return None
+        except Exception:
+            # The others of the slice go on; this one is taken up again when its lease
+            # ends, and fails for good when claims keep committing nothing.
+            log.exception("playing %s failed", episode_id)
+            return None
         finally:
             holdings.pop(episode_id, None)
         return None if finished else episode_id
