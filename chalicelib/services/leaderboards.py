@@ -77,17 +77,18 @@ def describe_board(suite: Suite, game: str) -> Json:
 
 
 def first_results(results: Sequence[Result]) -> dict[str, list[Result]]:
-    """Per player the first result of each task; twins and repeats are left out."""
+    """Per player the first result of each task; twins, repeats and mocks are left out."""
     first: dict[tuple[str, str], Result] = {}
     for result in results:
-        if "+" in result.entry:
+        player = PLAYERS.get(entry_player(result.entry))
+        if "+" in result.entry or (player and player.kind == "mock"):
             continue
         key = (entry_player(result.entry), result.task)
         if key not in first or started(result) < started(first[key]):
             first[key] = result
     players: dict[str, list[Result]] = {}
-    for (player, _), result in first.items():
-        players.setdefault(player, []).append(result)
+    for (name, _), result in first.items():
+        players.setdefault(name, []).append(result)
     return players
 
 

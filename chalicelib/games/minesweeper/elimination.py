@@ -9,7 +9,8 @@ doubles with each box.
 
 Two packings make it fast in plain Python, both exact:
 * a polynomial is one integer (Kronecker substitution): coefficient m sits at bit
-  m * width, so placing k mines in a box is one multiplication by C(size, k) << k * width;
+  m * width, so placing k mines in a box is a shift by k * width and a multiplication
+  by C(size, k);
 * a state is one integer with ten bits per open number: five for the mines it still
   wants, five for the cells it can still leave free. The top bit of each five stays
   set as long as the value is not negative, so both limits are one mask test.
@@ -272,13 +273,14 @@ class Table(NamedTuple):
 
 def table(shape: Shape) -> Table:
     """The layers of a component, along the first order that keeps them narrow."""
-    # No coefficient exceeds (mines in a box) * 2 ** cells.
+    # No coefficient exceeds (mines in a box) * 2 ** cells, and no box has 9 cells.
     width = sum(size for size, _ in shape[1]) + 4
     for tier, (order, limit) in enumerate(orders(shape)):
         start, steps = plan(shape, order)
         try:
             if tier:
-                # Worth a pass of its own: bare counts, to size the coefficients.
+                # Worth a pass of its own: the bare count sizes the coefficients.
+                # Those of states that lead nowhere may overflow; they reach no other.
                 ((_, total),) = forward(start, steps, 0, limit)[-1].items()
                 width = total.bit_length() + 4
             return Table(width, steps, forward(start, steps, width, limit))

@@ -1,4 +1,10 @@
-"""What is known of a position: exact counts of layouts, and draws from them."""
+"""What is known of a position: exact counts of layouts, and draws from them.
+
+Single numbers have proven what they can, and each component has its counts by number
+of mines. The total joins them: when the components hold m mines, the cells outside
+hold the rest in C(cells, rest) ways. All of it stays in integers; a Fraction is made
+only when a probability is asked for.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
@@ -17,11 +23,7 @@ from chalicelib.games.minesweeper.elimination import (
     table,
 )
 from chalicelib.games.minesweeper.frontier import Shape, components
-from chalicelib.games.minesweeper.propagation import (
-    Cell,
-    Position,
-    deduce,
-)
+from chalicelib.games.minesweeper.propagation import Cell, Position, deduce
 
 
 class Mixture(NamedTuple):
@@ -32,15 +34,18 @@ class Mixture(NamedTuple):
     """
 
     layouts: int
-    weights: list[
-        Sequence[int]
-    ]  # per component and mines in it: layouts of all the rest
+    weights: list[Sequence[int]]  # per component, by its mines: layouts of the rest
     outside: int  # layouts in which one given outside cell is a mine
     tails: list[Sequence[int]]
     free: int  # mines left for the outside when every component holds its least
 
 
 def mix(parts: Sequence[Counts], outside: int, mines: int) -> Mixture:
+    """Join components with so many cells outside them and so many mines in all.
+
+    A forward pass over the components holds what those before can be, a backward pass
+    what those after and the outside can be; a component is weighed by both together.
+    """
     free = mines - sum(part.low for part in parts)
     degree = sum(len(part.total) - 1 for part in parts)
     tails: list[Sequence[int]] = [binomials(outside, free, degree)]
@@ -166,13 +171,13 @@ class Posterior:
     def _known(self, plane: int, level: int) -> tuple[Cell, ...]:
         layout = self._position.grid
         known = list(layout.pick(plane))
-        count = len(known)
+        proven = len(known)
         if self._mixture.outside == level:
             known += layout.pick(self._outside)
         for cells, mined in self._levels:
             if mined == level:
                 known += [layout.cells[cell] for cell in cells]
-        if len(known) > count:
+        if len(known) > proven:
             known.sort()
         return tuple(known)
 
