@@ -72,7 +72,8 @@ class Game(Protocol[S, M, O]):
 
     `engine`, `oracle` and `generator` are version names that go into every log;
     `variants` maps each variant to facts worth showing (size, number of mines);
-    `strategies` maps the name of a scripted way to play to its function.
+    `strategies` maps the name of a scripted way to play to its function; `styles` maps
+    the name of a way to write an observation as text to its function.
     """
 
     code: str
@@ -84,6 +85,7 @@ class Game(Protocol[S, M, O]):
     generator: str
     variants: Mapping[str, Json]
     strategies: Mapping[str, Callable[[O, Chance], M]]
+    styles: Mapping[str, Callable[[O], str]]
 
     def new(self, variant: str, seed: str) -> S:
         """The first position. KeyError for an unknown variant, GenerationError."""

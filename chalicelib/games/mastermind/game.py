@@ -1,8 +1,9 @@
 """MM-I: Mastermind as the Game protocol sees it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from math import log2
+from types import MappingProxyType
 from typing import Any, Final
 
 from chalicelib.games.chance import Chance
@@ -27,6 +28,27 @@ STRATEGIES: Final[Mapping[str, Strategy]] = {
 }
 
 
+def describe_list(observation: Observation) -> str:
+    """The rules in brief, and the guesses with their answers, one a line."""
+    variant = observation.rules
+    lines = [
+        f"The secret has {variant.pegs} pegs, 0 (left) to {variant.pegs - 1} "
+        f"(right). Colours: {', '.join(variant.colours)}; each may occur on "
+        "several pegs.",
+        "black: right colour on the right peg; white: right colour on a wrong peg.",
+    ]
+    lines += [
+        f"Guess {number}: {' '.join(wire.write(turn.guess)['guess'])} -> "
+        f"{turn.black} black, {turn.white} white"
+        for number, turn in enumerate(observation.turns, 1)
+    ]
+    if observation.left:
+        lines.append(f"Guess {len(observation.turns) + 1} of {variant.limit} is next.")
+    else:
+        lines.append("Solved." if observation.solved else "No guesses are left.")
+    return "\n".join(lines)
+
+
 class Mastermind:
     """One player seeks a secret code; every guess is weighed against all codes."""
 
@@ -39,6 +61,9 @@ class Mastermind:
     generator = rules.GENERATOR
     variants = VARIANTS
     strategies = STRATEGIES
+    styles: Mapping[str, Callable[[Observation], str]] = MappingProxyType(
+        {"list": describe_list}
+    )
 
     def new(self, variant: str, seed: str) -> State:
         return rules.start(variant, seed)
@@ -77,25 +102,7 @@ class Mastermind:
         return grading.judge(observation, arguments.get("claims"))
 
     def describe(self, observation: Observation) -> str:
-        variant = observation.rules
-        lines = [
-            f"The secret has {variant.pegs} pegs, 0 (left) to {variant.pegs - 1} "
-            f"(right). Colours: {', '.join(variant.colours)}; each may occur on "
-            "several pegs.",
-            "black: right colour on the right peg; white: right colour on a wrong peg.",
-        ]
-        lines += [
-            f"Guess {number}: {' '.join(wire.write(turn.guess)['guess'])} -> "
-            f"{turn.black} black, {turn.white} white"
-            for number, turn in enumerate(observation.turns, 1)
-        ]
-        if observation.left:
-            lines.append(
-                f"Guess {len(observation.turns) + 1} of {variant.limit} is next."
-            )
-        else:
-            lines.append("Solved." if observation.solved else "No guesses are left.")
-        return "\n".join(lines)
+        return describe_list(observation)
 
     def view(self, observation: Observation) -> Json:
         return {

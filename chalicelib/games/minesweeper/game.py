@@ -12,6 +12,10 @@ from chalicelib.games.game import Grade, Json, Outcome
 from chalicelib.games.minesweeper import arguments as wire
 from chalicelib.games.minesweeper import grading, rules
 from chalicelib.games.minesweeper.boards import SIZES
+from chalicelib.games.minesweeper.descriptions import (
+    describe_coordinates,
+    describe_grid,
+)
 from chalicelib.games.minesweeper.memory import posterior_of
 from chalicelib.games.minesweeper.rules import Observation, Reveal, State
 from chalicelib.games.minesweeper.strategies import play_safest
@@ -37,6 +41,10 @@ class Minesweeper:
         }
     )
     strategies: Mapping[str, Any] = MappingProxyType({"safest": play_safest})
+
+    styles: Mapping[str, Any] = MappingProxyType(
+        {"grid": describe_grid, "coordinates": describe_coordinates}
+    )
 
     def new(self, variant: str, seed: str) -> State:
         return rules.start(variant, seed)
@@ -75,18 +83,7 @@ class Minesweeper:
         return grading.judge(observation, arguments.get("claims"))
 
     def describe(self, observation: Observation) -> str:
-        width = len(observation.rows[0])
-        tens = "".join(str(c // 10) if c >= 10 else " " for c in range(width))
-        lines = [
-            f"{len(observation.rows)} rows, {width} columns, "
-            f"{observation.mines} mines; # hidden, 0-8 mines around an open cell.",
-            *(["    " + " ".join(tens)] if width > 10 else []),
-            "    " + " ".join(str(c % 10) for c in range(width)),
-        ]
-        lines += [
-            f"{row:>3} " + " ".join(line) for row, line in enumerate(observation.rows)
-        ]
-        return "\n".join(lines)
+        return describe_grid(observation)
 
     def view(self, observation: Observation) -> Json:
         return {"rows": list(observation.rows), "mines": observation.mines}
