@@ -13,11 +13,15 @@ TiltsError                     500
 │   ├── StepError                   a move for another step than the next
 │   ├── KeyReusedError              an idempotency key with another body
 │   ├── EventExistsError            the log already holds another event n
+├── BudgetError                402  the money does not suffice
 ├── LimitError                 429
 ├── InconsistentBoardError          nothing hidden agrees with what is seen
 ├── GenerationError                 no board found within the bound
 ├── EngineChangedError              a log that today's rules do not reproduce
 ├── TransportError                  a model could not be reached
+├── BusyError                       no place for a call in time
+├── CapReachedError                 a further call might go over the episode's cap
+├── CallsStoppedError               no call is to be made now
 ├── ConnectionGoneError             a spectator has left
 └── StartError                      this installation cannot start: one line says why
 """
@@ -118,6 +122,13 @@ class EventExistsError(ConflictError):
         self.existing = existing
 
 
+class BudgetError(TiltsError):
+    """The money does not suffice, or none was set aside."""
+
+    status = 402
+    title = "The budget does not suffice"
+
+
 class LimitError(TiltsError):
     """Too many requests of one kind from one source."""
 
@@ -139,6 +150,18 @@ class EngineChangedError(TiltsError):
 
 class TransportError(TiltsError):
     """A model could not be reached, or its answer did not arrive."""
+
+
+class BusyError(TiltsError):
+    """No place for a call came free in time."""
+
+
+class CapReachedError(TiltsError):
+    """A further call might go over the cap of its episode."""
+
+
+class CallsStoppedError(TiltsError):
+    """No call is to be made now: a pause, a cancellation, or the kill switch."""
 
 
 class ConnectionGoneError(TiltsError):

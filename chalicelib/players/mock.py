@@ -7,9 +7,9 @@ from typing import Any, Final
 from chalicelib.games import GAMES, find_game
 from chalicelib.players.baselines import play_random
 from chalicelib.players.player import Choice, Ledger, Turn
+from chalicelib.records import Call
 
 Json = dict[str, Any]
-Reply = Choice
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,13 @@ class MockPlayer:
     call_seconds: float = 0.0
 
     async def choose(self, turn: Turn, ledger: Ledger, deadline: float) -> Choice:
+        if turn.settled is not None:
+            return read_answer(turn.settled)
         call = await ledger.intend({"step": turn.step, "try": turn.tries + 1}, 0)
         answer = self.script[min(turn.tries, len(self.script) - 1)]
         arguments = self._arguments(turn, answer)
         reply = {"answer": answer, "arguments": arguments}
-        settled = await ledger.settle(call, reply, {"in": 0, "out": 0}, 0)
-        if answer in ("truncated", "empty", "refused"):
-            return Choice(failure=answer, call=settled)  # type: ignore[arg-type]
-        return Choice(arguments, said=f"I answer: {answer}.", call=settled)
+        return read_answer(await ledger.settle(call, reply, {"in": 0, "out": 0}, 0))
 
     def _arguments(self, turn: Turn, answer: str) -> Any:
         if answer == "invalid":
@@ -43,6 +42,14 @@ class MockPlayer:
         if answer == "illegal":
             return {name: [] for name in move}
         return {"reasoning": f"Step {turn.step}.", **move, "claims": None}
+
+
+def read_answer(call: Call) -> Choice:
+    """The choice in a settled call."""
+    answer, arguments = call.body["reply"]["answer"], call.body["reply"]["arguments"]
+    if answer in ("truncated", "empty", "refused"):
+        return Choice(failure=answer, call=call)
+    return Choice(arguments, said=f"I answer: {answer}.", call=call)
 
 
 MOCKS: Final = (

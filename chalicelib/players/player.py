@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from chalicelib.events import Event, Failure
 from chalicelib.games.chance import Chance
+from chalicelib.players.conversations import Conversation
 from chalicelib.records import Call, Task
 
 Json = dict[str, Any]
@@ -18,7 +19,8 @@ class Turn:
 
     `step` and `tries` (attempts that failed at this step) place it in the episode;
     `complaint` says what was wrong with the last attempt; `chance` is a stream of
-    the episode, the step and the try.
+    the episode, the step and the try. `settled` is a call for this very try that was
+    paid for before a worker died: it is the answer.
     """
 
     task: Task
@@ -30,6 +32,23 @@ class Turn:
     events: Sequence[Event]
     complaint: str | None
     chance: Chance
+    conversation: Conversation
+    settled: Call | None
+
+    @property
+    def conversation_id(self) -> str:
+        """A name for the conversation: its episode's."""
+        return self.events[0].episode if self.events else self.task.id
+
+
+class Timer(Protocol):
+    """Time, in epoch seconds."""
+
+    def now(self) -> float:
+        """The present moment."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Let others go on for that long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +66,18 @@ class Ledger(Protocol):
     """The write-ahead record of paid calls of one step of one episode."""
 
     async def intend(self, request: Json, max_microusd: int) -> Call:
-        """Write the intent; the call may be made only afterwards."""
+        """Write the intent; the call may be made only afterwards.
+
+        CapReachedError, CallsStoppedError.
+        """
 
     async def settle(
         self, call: Call, reply: Json, tokens: Json, cost_microusd: int
     ) -> Call:
         """Write what came of the call."""
+
+    async def fail(self, call: Call, reply: Json, cost_microusd: int) -> Call:
+        """Write that the call gave no answer, and what it counts."""
 
 
 class Player(Protocol):

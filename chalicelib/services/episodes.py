@@ -20,10 +20,12 @@ from chalicelib.errors import (
 )
 from chalicelib.events import Event
 from chalicelib.interfaces import Clock, Ids, Queue, Store
+from chalicelib.players.conversations import Conversation
 from chalicelib.players.player import Choice, Player, Turn
 from chalicelib.players.roster import find_player
-from chalicelib.records import Episode, entry_player
+from chalicelib.records import Call, Episode, entry_player
 from chalicelib.services import messages
+from chalicelib.services.accounts import Account, Caps
 from chalicelib.services.endings import Endings
 from chalicelib.services.ledgers import StepLedger
 from chalicelib.services.perform import Perform
@@ -53,6 +55,9 @@ class Holding:
     transcript: Transcript
     player: Player
     playing: "asyncio.Task[str | None]"
+    account: Account
+    conversation: Conversation
+    settled: Call | None = None
     is_lost: bool = False
 
 
@@ -169,8 +174,26 @@ class Episodes:
                 episode, f"{BARREN_CLAIMS} claims in a row committed nothing"
             )
             raise LeftError
-        playing = cast("asyncio.Task[str | None]", asyncio.current_task())
-        return Holding(episode, transcript, player, playing)
+        return await self._open_books(episode, transcript, player)
+
+    async def _open_books(
+        self, episode: Episode, transcript: Transcript, player: Player
+    ) -> Holding:
+        """Read the ledger of what was played before, if the player has one."""
+        calls: Sequence[Call] = ()
+        if transcript.n and player.kind != "baseline":
+            calls = await self._perform(self._store.calls, episode.id)
+        by_id = {call.id: call for call in calls}
+        taken_up = [event.body.get("call") for event in transcript.events]
+        return Holding(
+            episode,
+            transcript,
+            player,
+            cast("asyncio.Task[str | None]", asyncio.current_task()),
+            Account(Caps(), calls),
+            Conversation(by_id[name] for name in taken_up if name in by_id),
+            find_settled(calls, transcript.n + 1),
+        )
 
     async def _play_on(self, holding: Holding, teller: Teller, stop_at: float) -> bool:
         """True when the episode is over, false when time ran out first."""
@@ -191,7 +214,7 @@ class Episodes:
     async def _next_event(self, holding: Holding) -> Event:
         transcript = holding.transcript
         if transcript.is_decided:
-            return transcript.draft_ended()
+            return transcript.draft_ended(holding.account.totals())
         if transcript.must_forfeit:
             return transcript.draft_forfeited(
                 f"{transcript.tries} attempts at step {transcript.step} failed"
@@ -211,12 +234,27 @@ class Episodes:
             transcript.events,
             transcript.complaint,
             transcript.player_chance(),
+            holding.conversation,
+            holding.settled,
         )
+        holding.settled = None
         ledger = StepLedger(
-            self._store, self._perform, episode.id, transcript.n + 1, episode.epoch
+            self._store,
+            self._perform,
+            holding.account,
+            self._permit,
+            episode.id,
+            transcript.n + 1,
+            episode.epoch,
         )
         deadline = self._clock.now() + holding.player.call_seconds
-        return await holding.player.choose(turn, ledger, deadline)
+        choice = await holding.player.choose(turn, ledger, deadline)
+        if choice.call is not None:
+            holding.conversation.add(choice.call)
+        return choice
+
+    async def _permit(self) -> None:
+        """Whether a call may be made now."""
 
     async def _commit(self, holding: Holding, event: Event, teller: Teller) -> None:
         """Put if absent; LeftError when another worker is ahead."""
@@ -286,6 +324,15 @@ def draft_choice(transcript: Transcript, choice: Choice) -> Event:
             failure, complaint = "illegal", error.message
     complaint = complaint or f"The answer was {failure}."
     return transcript.draft_attempted(failure, complaint, choice.said, call)
+
+
+def find_settled(calls: Sequence[Call], n: int) -> Call | None:
+    """The call for event n that was paid for and not taken up, if there is one."""
+    found = None
+    for call in calls:
+        if call.status == "settled" and call.id.startswith(f"{n}."):
+            found = call
+    return found
 
 
 def is_same_event(event: Event, existing: Event) -> bool:

@@ -142,8 +142,8 @@ class Transcript:
         """The player gives no move that can be played."""
         return self._draft("forfeited", {"step": self.step, "reason": reason})
 
-    def draft_ended(self) -> Event:
-        """The last event: outcome, why, the scores, and the whole truth."""
+    def draft_ended(self, totals: Json) -> Event:
+        """The last event: outcome, why, the scores with `totals`, and the truth."""
         outcome = self.game.outcome(self.state)
         verdicts = [claim["verdict"] for claim in self.claims]
         return self._draft(
@@ -156,6 +156,7 @@ class Transcript:
                     "forfeited": self.forfeited,
                     "attempts_failed": count(self.failures),
                     "claims": count(verdicts),
+                    **totals,
                 },
                 "state": self.game.fingerprint(self.state),
                 "truth": self.game.reveal(self.state),
