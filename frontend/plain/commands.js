@@ -4,16 +4,15 @@ import { h } from './dom.js';
 
 export class Commands {
   constructor(list) {
-    Object.assign(this, { list, evaluation: null, episode: null });
+    this.list = list;
     this.draw();
   }
 
   /** Name an evaluation and a game that there are; only the first time. */
-  name(what) {
-    const was = [this.evaluation, this.episode].join();
-    this.evaluation ??= what.evaluation;
-    this.episode ??= what.episode;
-    if (was !== [this.evaluation, this.episode].join()) this.draw();
+  name(evaluation, episode) {
+    if (this.episode) return;
+    Object.assign(this, { evaluation, episode });
+    this.draw();
   }
 
   draw() {

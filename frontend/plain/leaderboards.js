@@ -31,14 +31,14 @@ function makeRow(board, row, scale, variants) {
   const format = formatOf(board.metric);
   const isSettled = primary.low !== null && primary.high !== null;
   return h('tr', null,
-    h('th', { scope: 'row' }, playerLabel(row.player)),
+    h('th', { scope: 'row' }, playerLabel(row.player),
+      h('small', null, row.status === 'complete' ? 'complete' : `incomplete: ${row.missing} of ${board.tasks} missing`)),
     h('td', { class: 'figure' }, h('b', null, format(primary.estimate)),
       h('small', null, isSettled ? `${format(primary.low)} – ${format(primary.high)}` : 'not settled')),
     h('td', null, makeBar(primary, scale)),
     variants.map((name) => h('td', { class: 'figure wide' }, row.variants[name] ? format(row.variants[name].estimate) : '–')),
     h('td', { class: 'figure' }, String(primary.n)),
-    h('td', { class: 'figure' }, percent(forfeits.estimate)),
-    h('td', null, row.status === 'complete' ? 'complete' : `incomplete: ${row.missing} of ${board.tasks} missing`));
+    h('td', { class: 'figure' }, percent(forfeits.estimate)));
 }
 
 export function makeTable(board) {
@@ -49,16 +49,19 @@ export function makeTable(board) {
   const level = board.rows[0]?.primary.level ?? 0.95;
   const head = (text, kind) => h('th', { scope: 'col', class: kind }, text);
   const body = board.rows.map((row) => makeRow(board, row, scale, weighted));
-  if (!body.length) body.push(h('tr', null, h('td', { colspan: 6 + weighted.length }, 'Nobody has finished a game here yet.')));
-  return h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': `Leaderboard ${board.id}` },
-    h('table', null,
-      h('caption', null, h('b', null, `${gameOf(board.game).name} · ${board.suite}`), ` ${board.about}`,
-        weighted.length ? ` ${weighted.join(', ')} weigh ${new Set(Object.values(board.weights)).size === 1 ? 'the same' : 'as stated'}.` : '',
-        methods.length ? ` Intervals: ${level * 100}%, ${methods.join('; ')}.` : '', board.provisional ? ' Provisional.' : ''),
+  if (!body.length) body.push(h('tr', null, h('td', { colspan: 5 + weighted.length }, 'Nobody has finished a game here yet.')));
+  const caption = [board.about,
+    weighted.length && `${weighted.join(', ')} weigh ${new Set(Object.values(board.weights)).size === 1 ? 'the same' : 'as stated'}.`,
+    methods.length && `Intervals: ${level * 100}%, ${methods.join('; ')}.`,
+    board.provisional && 'Provisional.'];
+  return h('figure', null,
+    h('figcaption', { id: `about-${board.id}` },
+      h('b', null, `${gameOf(board.game).name} · ${board.suite}`), caption.filter(Boolean).join(' ')),
+    h('table', { 'aria-labelledby': `about-${board.id}` },
       h('thead', null, h('tr', null, head('Player'), head(NAMES[board.metric] ?? board.metric, 'figure'),
         h('th', { scope: 'col', class: 'ends' }, h('span', null, format(scale[0])), h('span', null, format(scale[1]))),
         weighted.map((name) => head(name, 'figure wide')),
-        head('n', 'figure'), head('Forfeits', 'figure'), head('Status'))),
+        head('n', 'figure'), head('Forfeits', 'figure'))),
       h('tbody', null, body)));
 }
 

@@ -16,10 +16,10 @@ function makeTurn(turn, pegs, isLast) {
 
 /** A tinted square for each colour and peg: the share of remaining codes with it there. */
 function makeOdds({ colours }, insight) {
-  const heat = (n) => (n === 0 ? 0 : n === insight.remaining ? 9 : Math.ceil((n / insight.remaining) * 8));
+  const heat = (n) => (n === 0 ? 'none' : n === insight.remaining ? 'h9' : `h${Math.ceil((n / insight.remaining) * 8)}`);
   return colours.map((colour, index) => h('div', { class: 'odd' }, peg(colour),
     insight.counts.map((counts) =>
-      h('i', { class: `odds h${heat(counts[index])}`, title: `${colour}: ${counts[index]} of ${insight.remaining}` }))));
+      h('i', { class: `odds ${heat(counts[index])}`, title: `${colour}: ${counts[index]} of ${insight.remaining}` }))));
 }
 
 export function makeMastermind() {

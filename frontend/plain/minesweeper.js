@@ -2,7 +2,7 @@
 
 import { h, percent } from './dom.js';
 
-const LEVELS = [0.02, 0.05, 0.1, 0.2, 0.33, 0.5, 0.75];
+const LEVELS = [0.06, 0.15, 0.25, 0.35, 0.5, 0.65, 0.8];
 const TOP = 65_535;
 
 /** The risks of the hidden cells in reading order, from two bytes each. */
@@ -16,7 +16,7 @@ export function readRisks(insight) {
   return risks;
 }
 
-/** 0 and 9 are proofs; between them a scale that is finer where risks are small. */
+/** 0 and 9 are proofs; the scale between them is finer where risks are small. */
 const heatOf = (risk) => (risk === 0 ? 0 : risk === 1 ? 9 : 1 + LEVELS.filter((edge) => risk >= edge).length);
 
 /** How each cell looks: its class, its mark and, in words, what it is. */

@@ -29,7 +29,8 @@ const feed = new LiveFeed(`${location.origin.replace(/^http/, 'ws')}/v1/socket`,
 const episodes = new Episodes(feed);
 const leaderboards = new Leaderboards(byId('boards'), byId('boards-note'));
 const evaluations = new Evaluations(byId('evaluation-list'), byId('evaluations-note'), feed, () => leaderboards.refresh());
-const wall = new Wall(byId('wall'), byId('wall-note'), episodes);
+const wall = new Wall(byId('wall'), byId('wall-note'), episodes,
+  ({ evaluation, id }) => commands.name(evaluation, id));
 const follow = new Follow(byId('game'), episodes);
 const commands = new Commands(byId('commands'));
 new Play(byId('table'));
@@ -37,9 +38,6 @@ new Play(byId('table'));
 feed.watch('live', {
   state(live) {
     wall.take(live);
-    const [newest] = live.episodes;
-    if (!newest) return;
-    commands.name({ evaluation: newest.evaluation, episode: newest.id });
     if (live.episodes.some(({ evaluation }) => !evaluations.has(evaluation))) evaluations.refresh();
   },
 });

@@ -2,7 +2,7 @@
 
 import { ask, call, ProblemError, readEvents } from './api.js';
 import { describeEvent, gameOf } from './boards.js';
-import { h, percent, setText } from './dom.js';
+import { count, h, percent, setText } from './dom.js';
 import { makeMinesweeper, minesweeper } from './minesweeper.js';
 
 const GAME = 'MS-I';
@@ -18,7 +18,14 @@ export class Play {
     this.tools = h('label', { hidden: true }, this.flagging, ' Put flags (or right click, or F)');
     this.table = h('div', { class: 'stage large', 'data-game': GAME });
     this.verdict = h('div');
-    place.replaceChildren(h('div', { class: 'controls' }, this.start, this.tools), this.message, this.table, this.verdict);
+    place.replaceChildren(this.table,
+      h('div', null, h('div', { class: 'controls' }, this.start, this.tools), this.message, this.verdict));
+    this.board = makeMinesweeper({ named: true, makeCell: (index) => this.makeCell(index) });
+    this.board.element.setAttribute('role', 'group');
+    this.board.element.setAttribute('aria-label', 'Your board: arrow keys move, Enter opens, F puts a flag');
+    this.table.append(this.board.element);
+    this.position = { status: 'none', view: { rows: Array(9).fill('#########') } };
+    this.draw();
     const kept = sessionStorage.getItem(KEPT);
     if (kept) this.show(JSON.parse(kept), 'Your game goes on.');
   }
@@ -46,12 +53,6 @@ export class Play {
   show(position, message, move) {
     this.position = { ...position, token: position.token ?? this.position.token };
     sessionStorage.setItem(KEPT, JSON.stringify(this.position));
-    if (!this.board) {
-      this.board = makeMinesweeper({ named: true, makeCell: (index) => this.makeCell(index) });
-      this.board.element.setAttribute('role', 'group');
-      this.board.element.setAttribute('aria-label', 'Your board: arrow keys move, Enter opens, F puts a flag');
-      this.table.replaceChildren(this.board.element);
-    }
     this.draw(move);
     this.tools.hidden = false;
     setText(this.message, `${message} Step ${position.step}; ${minesweeper.describePosition(position)}.`);
@@ -99,6 +100,7 @@ export class Play {
     const cell = this.place(index);
     const { id, step, token, status, view } = this.position;
     const isFlagged = this.flags.has(`${cell.row},${cell.column}`);
+    if (status === 'none') this.begin();
     if (this.busy || status !== 'playing' || isFlagged || view.rows[cell.row][cell.column] !== '#') return;
     this.busy = true;
     const move = { reveal: [cell] };
@@ -139,7 +141,7 @@ export class Play {
     setText(this.message, end.outcome === 'won' ? 'You won.' : end.outcome === 'lost' ? 'That was a mine.' : 'The game is over.');
     const game = gameOf(GAME);
     this.verdict.replaceChildren(
-      h('p', null, `${percent(scores.completion)} of the safe cells opened in ${scores.moves} moves; `
+      h('p', null, `${percent(scores.completion)} of the safe cells opened in ${count(scores.moves, 'move')}; `
         + `avoidable risk taken, summed: ${scores.regret.toFixed(3)}. `,
       h('a', { href: `#/episode/${encodeURIComponent(id)}` }, 'Replay it with the odds')),
       h('ol', { class: 'grades' }, events.filter(({ type }) => type === 'moved').map((event) => {

@@ -61,8 +61,8 @@ class Tile {
     if (event.step) this.note(event.step);
     const [happened, details, chip] = describeEvent(this.game, event);
     if (event.type === 'moved') this.grade.replaceChildren(chip, ` ${details}`);
-    else setText(this.grade, event.type === 'ended' || event.type === 'started' ? details : happened);
-    setText(this.said, event.said ?? '');
+    else if (event.type !== 'ended') setText(this.grade, event.type === 'started' ? details : happened);
+    if (event.type !== 'ended') setText(this.said, event.said ?? '');
     const ended = event.type === 'ended' && event.outcome;
     setText(this.badge, ended || (this.isReplay ? 'replay' : 'live'));
     this.badge.className = `badge ${ended || (this.isReplay ? '' : 'live')}`;
@@ -70,8 +70,8 @@ class Tile {
 }
 
 export class Wall {
-  constructor(list, note, episodes) {
-    Object.assign(this, { list, note, live: null, pool: null, seen: new Set() });
+  constructor(list, note, episodes, onShow) {
+    Object.assign(this, { note, onShow, live: null, pool: null, seen: new Set() });
     const room = matchMedia('(max-width: 600px)').matches ? 4 : 6;
     this.tiles = Array.from({ length: room }, () => new Tile(episodes));
     list.replaceChildren(...this.tiles.map((tile) => tile.element));
@@ -92,6 +92,7 @@ export class Wall {
       if (!next || !(tile.isFree || tile.isReplay)) continue;
       this.seen.add(next.id);
       tile.show(next, false);
+      this.onShow(next);
     }
     if (!this.live.length) this.replay();
     const playing = this.live.length;
@@ -111,7 +112,9 @@ export class Wall {
     }
     const shown = this.tiles.map((tile) => tile.episode?.id);
     const next = this.pick(this.pool.filter((episode) => !shown.includes(episode.id)));
-    if (next && !(prefersStill() && free.isReplay)) free.show(next, true);
+    if (!next || (prefersStill() && free.isReplay)) return;
+    free.show(next, true);
+    this.onShow(next);
   }
 
   async fillPool() {
