@@ -14,6 +14,7 @@ from chalicelib.records import (
     Evaluation,
     EvaluationEnd,
     EvaluationStatus,
+    Money,
     Page,
     Result,
 )
@@ -25,9 +26,34 @@ class Store(Protocol):
     """Everything that must outlive a process."""
 
     def create_evaluation(
-        self, evaluation: Evaluation, idempotency_key: str | None, body_hash: str
+        self,
+        evaluation: Evaluation,
+        idempotency_key: str | None,
+        body_hash: str,
+        month_cap_microusd: int,
     ) -> Evaluation:
-        """Keep it; the same key and body give the first one back. KeyReusedError."""
+        """Keep it, and set its budget aside from the team's month, in one transaction.
+
+        The same key and body give the first one back. KeyReusedError, BudgetError.
+        """
+
+    def settle_reservation(self, evaluation: str, amount: int) -> None:
+        """It is over: of its budget only this much stays taken from the month."""
+
+    def hold(self, evaluation: str, episode: str, amount: int, budget: int) -> str:
+        """Set an episode's cap aside from the budget: "held" (also when it was before).
+
+        "wait": not now, but what others hold may come free; "refused": never.
+        """
+
+    def settle_hold(self, episode: str, amount: int) -> None:
+        """The episode is over: it cost this much. Once."""
+
+    def money(self, evaluation: str) -> Money:
+        """What is held and spent of an evaluation's budget."""
+
+    def month_total(self, team: str, month: str) -> int:
+        """What a team's evaluations have taken of a month."""
 
     def evaluation(self, evaluation_id: str) -> Evaluation:
         """NotFoundError when there is none."""

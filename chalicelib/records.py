@@ -138,6 +138,14 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
+class Money:
+    """What the running episodes of an evaluation may still cost, and the others did."""
+
+    held_microusd: int
+    spent_microusd: int
+
+
+@dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
     """Some of many, and where the next ones begin (None at the end)."""
 

@@ -47,6 +47,14 @@ MIGRATIONS: Final = (
         game TEXT NOT NULL, body TEXT NOT NULL, UNIQUE (episode, oracle));
     CREATE INDEX results_evaluation ON results (evaluation, serial);
     CREATE INDEX results_suite ON results (suite, game);
+    CREATE TABLE reservations (
+        evaluation TEXT PRIMARY KEY, team TEXT NOT NULL, month TEXT NOT NULL,
+        amount INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE INDEX reservations_month ON reservations (team, month);
+    CREATE TABLE holds (
+        episode TEXT PRIMARY KEY, evaluation TEXT NOT NULL, amount INTEGER NOT NULL,
+        is_final INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE INDEX holds_evaluation ON holds (evaluation);
     CREATE TABLE transcripts (
         episode TEXT PRIMARY KEY, packed BLOB NOT NULL) WITHOUT ROWID;
     CREATE TABLE messages (

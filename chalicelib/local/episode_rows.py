@@ -158,7 +158,8 @@ class EpisodeRows:
 
     def settle(self, call: Call) -> None:
         self.database.connection().execute(
-            "UPDATE calls SET body=? WHERE episode=? AND id=?",
+            "UPDATE calls SET body=? WHERE episode=? AND id=?"
+            " AND json_extract(body, '$.status')='intent'",
             (pack(call), call.episode, call.id),
         )
 

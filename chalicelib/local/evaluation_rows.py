@@ -8,6 +8,7 @@ from typing import Any
 from chalicelib.errors import KeyReusedError, NotFoundError
 from chalicelib.events import canonical_json
 from chalicelib.local.database import Database
+from chalicelib.local.money_rows import MoneyRows
 from chalicelib.local.rows import pack, read_result
 from chalicelib.records import (
     Evaluation,
@@ -21,13 +22,17 @@ Json = dict[str, Any]
 FILTERS = ("suite", "status", "visibility", "team")
 
 
-class EvaluationRows:
+class EvaluationRows(MoneyRows):
     """The part of the store that knows evaluations, results and documents."""
 
     database: Database
 
     def create_evaluation(
-        self, evaluation: Evaluation, idempotency_key: str | None, body_hash: str
+        self,
+        evaluation: Evaluation,
+        idempotency_key: str | None,
+        body_hash: str,
+        month_cap_microusd: int,
     ) -> Evaluation:
         with self.database.write() as connection:
             if idempotency_key is not None:
@@ -46,6 +51,8 @@ class EvaluationRows:
                     "INSERT INTO idempotency VALUES (?, ?, ?)",
                     (idempotency_key, body_hash, evaluation.id),
                 )
+            if evaluation.budget_microusd:
+                self.reserve(evaluation, month_cap_microusd)
             connection.execute(
                 "INSERT INTO evaluations (id, suite, status, visibility, team, body)"
                 " VALUES (?, ?, ?, ?, ?, ?)",

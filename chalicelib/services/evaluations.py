@@ -90,6 +90,7 @@ class Evaluations:
             ),
             None if idempotency_key is None else f"{team}|{idempotency_key}",
             body_hash,
+            0,
         )
         if evaluation.status == "expanding":
             self._tend(evaluation.id)
@@ -201,7 +202,7 @@ class Evaluations:
             status = self._store.evaluation(evaluation_id).status
             raise ConflictError(
                 f"The evaluation is {status}; this needs it to be {' or '.join(was)}.",
-                status=status,
+                evaluation_status=status,
             )
         self._tend(evaluation_id)
         return self._store.evaluation(evaluation_id)

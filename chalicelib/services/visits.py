@@ -85,11 +85,11 @@ class Visits:
         episode = self._store.episode(episode_id)
         self._check_token(episode, token)
         if episode.is_over:
-            raise ConflictError("This episode is over.", status=episode.status)
+            raise ConflictError("This episode is over.", end=episode.end)
         transcript = self.read(episode)
         if transcript.is_decided:
             self._end(episode, transcript)
-            raise ConflictError("This episode is over.", status="finished")
+            raise ConflictError("This episode is over.", end=transcript.end)
         if step != transcript.step:
             raise wrong_step(step, transcript.step)
         event = transcript.draft_moved(arguments, None, None)
