@@ -16,7 +16,7 @@ from chalicelib.games import GAMES, find_game
 from chalicelib.games.chance import Chance
 from chalicelib.games.game import Game, Grade, Outcome
 from chalicelib.games.mastermind import rules as mastermind
-from chalicelib.games.minesweeper.boards import Layout
+from chalicelib.games.minesweeper.boards import Layout, numbers
 from chalicelib.games.minesweeper.oracle import solve
 from chalicelib.games.minesweeper.rules import Reveal
 from chalicelib.games.minesweeper.rules import State as Board
@@ -367,14 +367,13 @@ def test_whatever_is_read_is_a_move_or_refused_with_a_sentence(
     state = game.new(variant, seed_of(data.draw(st.integers(0, 3))))
     seen = game.observe(state, 0)
     arguments = data.draw(values(game.tool(seen)))
+    move, complaint = None, ""
     try:
         move = game.read(arguments, seen)
         game.check(seen, move)
     except (InvalidMoveError, IllegalMoveError) as error:
         complaint = error.message
-    else:
-        complaint = None
-    if complaint is not None:
+    if complaint:
         assert complaint.strip().endswith((".", "]}"))
         assert len(complaint) < 500
         return
@@ -392,13 +391,13 @@ def test_whatever_is_claimed_gets_verdicts_or_is_refused(
     variant = data.draw(st.sampled_from(list(game.variants)))
     seen = game.observe(game.new(variant, seed_of(1)), 0)
     claims = data.draw(values(game.tool(seen)["properties"]["claims"]))
+    verdicts: list[Json] = []
+    complaint = ""
     try:
         verdicts = game.judge(seen, {"claims": claims})
     except InvalidMoveError as error:
         complaint = error.message
-    else:
-        complaint = None
-    if complaint is not None:
+    if complaint:
         assert complaint.strip().endswith(".")
         return
     assert len(verdicts) == len(claims or [])
@@ -545,13 +544,37 @@ def test_long_words_are_cut_so_that_an_event_stays_within_the_limit(code: str) -
         assert len(event.body["said"]) > 500
 
 
+@every_game
+def test_a_claim_about_nowhere_is_not_kept_at_length(code: str) -> None:
+    game = find_game(code)
+    seen = game.observe(game.new(next(iter(game.variants)), seed_of(2)), 0)
+    far = 10**4000
+    claims: dict[str, Json] = {
+        "MS-I": {"row": far, "column": far, "is": "mine"},
+        "MM-I": {"peg": far, "colour": "red", "is": "certain"},
+    }
+    try:
+        verdicts = game.judge(seen, {"claims": [claims[code]] * 30})
+    except InvalidMoveError:
+        return
+    assert len(canonical_json(verdicts)) < BODY_LIMIT
+
+
+RANKS = {0: 1, None: 2}
+"""When a cell is named, by the number on it: None stands for a mine."""
+
+
 def largest_move(code: str, state: Any) -> Any:
-    """The move that takes most to tell: in Minesweeper all cells, mines last."""
+    """The move that takes most to tell.
+
+    In Minesweeper that is all cells, those last that open others, and then mines.
+    """
     moves = find_game(code).legal_moves(state)
     if code != "MS-I":
         return moves[-1]
+    counts = numbers(state.layout)
     cells = [cell for move in moves for cell in move.cells]
-    return Reveal(tuple(sorted(cells, key=lambda cell: cell in state.layout.mines)))
+    return Reveal(tuple(sorted(cells, key=lambda cell: RANKS.get(counts.get(cell), 0))))
 
 
 def a_task(code: str, variant: str, seed: str) -> Task:
