@@ -137,7 +137,9 @@ async function checkPlay() {
     const looks = await cells.evaluateAll((all) => all.map((cell) => cell.className));
     return looks.flatMap((look, index) => (look.startsWith('shut') && !isMine.has(index) ? [index] : []));
   };
-  const [aside] = await safe();
+  const near = (a, b) => Math.abs(Math.floor(a / 9) - Math.floor(b / 9)) < 2 && Math.abs((a % 9) - (b % 9)) < 2;
+  // Opened behind the page's back: a cell with a mine beside it opens no others.
+  const aside = (await safe()).find((index) => [...isMine].some((mine) => near(index, mine)));
   await page.evaluate(async (index) => {
     const { id, step, token } = JSON.parse(sessionStorage.getItem('tilts-play'));
     const move = { reveal: [{ row: Math.floor(index / 9), column: index % 9 }] };
@@ -153,7 +155,8 @@ async function checkPlay() {
   await cells.nth(aside).click();
   await shows('#table [role=status]', /open|hidden/);
   isAway = false;
-  for (let left = (await safe()).filter((index) => index !== aside); left.length; left = await safe()) {
+  let left = (await safe()).filter((index) => index !== aside);
+  for (; left.length; left = await safe()) {
     const was = await page.locator('#table .mines').innerHTML();
     await cells.nth(left[0]).click();
     await page.waitForFunction((before) => document.querySelector('#table .mines').innerHTML !== before, was);
