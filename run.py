@@ -95,7 +95,7 @@ def back_up(data: Path, target: Path) -> int:
 def serve(data: Path, port: int) -> int:
     """The server process."""
     feed = SocketFeed()
-    tilts = wiring.wire_local(feed, data)
+    tilts = wiring.wire_local(feed, read_settings(), data)
     wiring.install(tilts)
     with lock_file(data / "tilts.lock", "Another Tilts is running on this folder"):
         store, queue = tilts.store, tilts.queue
@@ -197,7 +197,7 @@ def work(data: Path) -> int:
     threading.Thread(target=end_with_parent, daemon=True).start()
     patience = WORKER_PATIENCE_SECONDS
     with lock_file(data / "worker.lock", "Another worker is running", patience):
-        tilts = wiring.wire_local(wiring.SilentFeed(), data)
+        tilts = wiring.wire_local(wiring.SilentFeed(), read_settings(), data)
         wiring.install(tilts)
         store, queue = tilts.store, tilts.queue
         assert isinstance(store, SqliteStore)

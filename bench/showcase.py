@@ -13,6 +13,7 @@ from typing import Any
 from chalicelib.events import Event, hash_log
 from chalicelib.records import Result
 from chalicelib.services.evaluations import NewEvaluation
+from chalicelib.settings import read_settings
 from chalicelib.wiring import SilentFeed, Tilts, wire_local
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -97,7 +98,7 @@ def board(view: dict[str, Any]) -> list[str]:
 def main() -> None:
     """Play, choose, write."""
     with tempfile.TemporaryDirectory() as folder:
-        tilts = wire_local(SilentFeed(), Path(folder))
+        tilts = wire_local(SilentFeed(), read_settings(), Path(folder))
         logs = [
             list(tilts.store.events(result.episode, 0, 1_000))
             for result in play_suite(tilts)

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from chalicelib.settings import DATABASE_NAME, read_settings
+from chalicelib.settings import DATABASE_NAME, Settings, read_settings
 
 if TYPE_CHECKING:
     import asyncio
@@ -63,10 +63,15 @@ class Tilts:
         feed: LiveFeed,
         clock: Clock,
         ids: Ids,
+        settings: Settings,
         suites: Suites | None = None,
     ) -> None:
         from chalicelib.services.evaluations import Evaluations
         from chalicelib.services.leaderboards import Leaderboards
+        from chalicelib.services.offers import Offers, Service
+        from chalicelib.services.plans import Plans
+        from chalicelib.services.players import Players
+        from chalicelib.services.quotes import Quotes
         from chalicelib.services.snapshots import Snapshots
         from chalicelib.services.spectators import Spectators
         from chalicelib.services.suites import Suites
@@ -77,8 +82,27 @@ class Tilts:
         self.feed = feed
         self.clock = clock
         self.ids = ids
+        self.settings = settings
         self.suites = suites or Suites()
-        self.evaluations = Evaluations(store, queue, clock, ids, self.suites)
+        services = {
+            name: Service(key or None, settings.base_urls.get(name) or None)
+            for name, key in settings.keys.items()
+        }
+        self.offers = Offers(clock, services, settings.compatible_models)
+        self.players = Players(
+            clock, self.offers, self._keep_gate, settings.allow_local_models
+        )
+        plans = Plans(self.players)
+        self.evaluations = Evaluations(
+            store,
+            queue,
+            clock,
+            ids,
+            self.suites,
+            plans,
+            Quotes(store, plans),
+            settings.month_cap_microusd,
+        )
         self.leaderboards = Leaderboards(store, self.suites)
         self.snapshots = Snapshots(store, self.evaluations)
         self.spectators = Spectators(store, queue, feed, clock, self.snapshots)
@@ -108,6 +132,7 @@ class Tilts:
             self.clock,
             self.ids,
             self.suites,
+            self.players,
             endings,
             perform_directly,
         )
@@ -126,6 +151,11 @@ class Tilts:
         )
         return self.run(sweeps.sweep)
 
+    def _keep_gate(self, provider: str, limit: int) -> None:
+        """Show how many calls at once a provider takes, as this process has learnt."""
+        was = self.store.document("gate", provider)
+        self.store.change_document("gate", provider, was, {"limit": limit})
+
 
 def seconds_left(event: Any) -> float:
     """How long the function that handles this event may still run."""
@@ -141,7 +171,8 @@ def tilts() -> Tilts:
     global _tilts
     with _lock:
         if _tilts is None:
-            _tilts = wire_local(SilentFeed(), read_settings().data)
+            settings = read_settings()
+            _tilts = wire_local(SilentFeed(), settings, settings.data)
         return _tilts
 
 
@@ -152,7 +183,7 @@ def install(services: Tilts | None) -> None:
         _tilts = services
 
 
-def wire_local(feed: LiveFeed, data: Path) -> Tilts:
+def wire_local(feed: LiveFeed, settings: Settings, data: Path) -> Tilts:
     """The services of one machine, with a way to its spectators. StartError."""
     from chalicelib.local.database import Database
     from chalicelib.local.queue import SqliteQueue
@@ -161,4 +192,4 @@ def wire_local(feed: LiveFeed, data: Path) -> Tilts:
     clock = SystemClock()
     database = Database(data / DATABASE_NAME)
     queue = SqliteQueue(database, clock)
-    return Tilts(SqliteStore(database), queue, feed, clock, RandomIds())
+    return Tilts(SqliteStore(database), queue, feed, clock, RandomIds(), settings)

@@ -10,6 +10,7 @@ from chalicelib.local.database import Database
 from chalicelib.local.queue import SqliteQueue
 from chalicelib.local.store import SqliteStore
 from chalicelib.services.suites import Suites
+from chalicelib.settings import Settings
 from chalicelib.wiring import Tilts
 
 START = 1_795_000_000.0
@@ -67,7 +68,7 @@ class ListFeed:
 class World:
     """Services, and what is outside them within reach of a test."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, settings: Settings | None = None) -> None:
         self.database = Database(path)
         self.store = SqliteStore(self.database)
         self.clock = TestClock()
@@ -76,7 +77,13 @@ class World:
         self.ids = CountingIds()
         self.suites = Suites(SUITES)
         self.tilts = Tilts(
-            self.store, self.queue, self.feed, self.clock, self.ids, self.suites
+            self.store,
+            self.queue,
+            self.feed,
+            self.clock,
+            self.ids,
+            settings or Settings(path.parent),
+            self.suites,
         )
 
     def drain(self, queue: str, handle: Callable[[dict[str, Any]], object]) -> int:

@@ -44,15 +44,18 @@ class MoneyRows:
     def hold(self, evaluation: str, episode: str, amount: int, budget: int) -> str:
         with self.database.write() as connection:
             known = connection.execute(
-                "SELECT 1 FROM holds WHERE episode=?", (episode,)
+                "SELECT amount, is_final FROM holds WHERE episode=?", (episode,)
             ).fetchone()
-            if known:
+            if known and not known[1]:
                 return "held"
             money = self.money(evaluation)
-            if money.held_microusd + money.spent_microusd + amount > budget:
+            others = money.held_microusd + money.spent_microusd
+            # An episode that is played again counts once: its cap is for all of it.
+            if others - (known[0] if known else 0) + amount > budget:
                 return "wait" if money.held_microusd else "refused"
             connection.execute(
-                "INSERT INTO holds VALUES (?, ?, ?, 0)", (episode, evaluation, amount)
+                "INSERT OR REPLACE INTO holds VALUES (?, ?, ?, 0)",
+                (episode, evaluation, amount),
             )
         return "held"
 

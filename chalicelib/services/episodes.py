@@ -9,36 +9,40 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Final, cast
 
 from chalicelib.errors import (
+    BusyError,
+    CallsStoppedError,
+    CapReachedError,
     EngineChangedError,
     EventExistsError,
     GenerationError,
-    IllegalMoveError,
-    InvalidMoveError,
+    NotFoundError,
+    TransportError,
 )
 from chalicelib.events import Event
 from chalicelib.interfaces import Clock, Ids, Queue, Store
-from chalicelib.players.conversations import Conversation
-from chalicelib.players.player import Choice, Player, Turn
-from chalicelib.players.roster import find_player
 from chalicelib.records import Call, Episode, entry_player
 from chalicelib.services import messages
-from chalicelib.services.accounts import Account, Caps
+from chalicelib.services.accounts import Account
+from chalicelib.services.budgets import episode_caps
 from chalicelib.services.endings import Endings
-from chalicelib.services.ledgers import StepLedger
 from chalicelib.services.perform import Perform
+from chalicelib.services.permits import Permits
+from chalicelib.services.players import Players
 from chalicelib.services.suites import Suites
 from chalicelib.services.tellers import Teller
 from chalicelib.services.transcripts import Transcript
+from chalicelib.services.turns import Sitting, Turns, sit_down
 
-LEASE_SECONDS = 90.0
-HEARTBEAT_SECONDS = 30.0
-BARREN_CLAIMS = 5
-MARGIN_SECONDS = 10.0
-EVENTS_READ = 500
-STATUS_SECONDS = 1.0
+LEASE_SECONDS: Final = 90.0
+HEARTBEAT_SECONDS: Final = 30.0
+BARREN_CLAIMS: Final = 5
+MARGIN_SECONDS: Final = 10.0
+WAIT_SECONDS: Final = 15.0
+"""Until an episode that must wait (for money, a place, the switch) is asked for again."""
+EVENTS_READ: Final = 500
 
 log = logging.getLogger("tilts.episodes")
 
@@ -49,15 +53,10 @@ class LeftError(Exception):
 
 @dataclass
 class Holding:
-    """An episode that this worker holds."""
+    """An episode that this worker holds, and the task that plays it."""
 
-    episode: Episode
-    transcript: Transcript
-    player: Player
+    sitting: Sitting
     playing: "asyncio.Task[str | None]"
-    account: Account
-    conversation: Conversation
-    settled: Call | None = None
     is_lost: bool = False
 
 
@@ -71,6 +70,7 @@ class Episodes:
         clock: Clock,
         ids: Ids,
         suites: Suites,
+        players: Players,
         endings: Endings,
         perform: Perform,
     ) -> None:
@@ -79,9 +79,11 @@ class Episodes:
         self._clock = clock
         self._ids = ids
         self._suites = suites
+        self._players = players
         self._endings = endings
         self._perform = perform
-        self._statuses: dict[str, tuple[float, str]] = {}
+        self._permits = Permits(store, clock, perform)
+        self._turns = Turns(store, perform, self._permits)
 
     async def play(self, episode_ids: Sequence[str], stop_at: float) -> None:
         """Play them until each is over, held by another, or out of time at `stop_at`.
@@ -108,17 +110,16 @@ class Episodes:
                 helper.cancel()
             await asyncio.gather(*helpers, return_exceptions=True)
             await teller.flush()
-        await self._queue_again([one for one in left if one is not None])
-        for evaluation in self._statuses:
+        await self._queue_again([one for one in left if one is not None], 0)
+        for evaluation in self._permits.seen:
             await self._endings.complete(evaluation)
-        self._statuses = {}
 
-    async def _queue_again(self, episode_ids: Sequence[str]) -> None:
+    async def _queue_again(self, episode_ids: Sequence[str], delay: float) -> None:
         if not episode_ids:
             return
         first = await self._perform(self._store.episode, episode_ids[0])
         bodies = messages.play_messages(messages.provider_of(first), episode_ids)
-        await self._perform(self._queue.send, messages.PLAY, bodies)
+        await self._perform(self._queue.send, messages.PLAY, bodies, delay)
 
     async def _play_one(
         self,
@@ -128,15 +129,17 @@ class Episodes:
         teller: Teller,
         stop_at: float,
     ) -> str | None:
-        """The id when the episode is to be queued again, else None."""
+        """The id when the episode is to be queued again at once, else None."""
         episode = await self._perform(
             self._store.claim, episode_id, owner, self._clock.now(), LEASE_SECONDS
         )
         if episode is None:
             return None
+        playing = cast("asyncio.Task[str | None]", asyncio.current_task())
         try:
-            holdings[episode_id] = await self._take_up(episode)
-            finished = await self._play_on(holdings[episode_id], teller, stop_at)
+            sitting = await self._take_up(episode)
+            holdings[episode_id] = Holding(sitting, playing)
+            finished = await self._play_on(sitting, teller, stop_at)
         except LeftError:
             return None
         except asyncio.CancelledError:
@@ -144,9 +147,6 @@ class Episodes:
                 log.info("another worker has taken over %s", episode_id)
                 return None
             raise
-        except (EngineChangedError, GenerationError) as error:
-            await self._endings.fail(episode, str(error))
-            return None
         except Exception:
             # The others of the slice go on; this one is taken up again when its lease
             # ends, and fails for good when claims keep committing nothing.
@@ -156,107 +156,92 @@ class Episodes:
             holdings.pop(episode_id, None)
         return None if finished else episode_id
 
-    async def _take_up(self, episode: Episode) -> Holding:
+    async def _take_up(self, episode: Episode) -> Sitting:
         """Replay the log; LeftError when the episode cannot go on under this claim."""
-        player = find_player(entry_player(episode.entry))
-        task = self._suites.task(episode.task)
-        transcript = Transcript(episode.id, task, player.id)
-        while batch := await self._perform(
-            self._store.events, episode.id, transcript.n, EVENTS_READ
-        ):
-            transcript.replay(batch)
-        if transcript.n > episode.reached:
-            await self._perform(
-                self._store.note_progress, episode.id, episode.epoch, transcript.n
-            )
-        elif episode.barren > BARREN_CLAIMS:
-            await self._endings.fail(
-                episode, f"{BARREN_CLAIMS} claims in a row committed nothing"
-            )
-            raise LeftError
-        return await self._open_books(episode, transcript, player)
-
-    async def _open_books(
-        self, episode: Episode, transcript: Transcript, player: Player
-    ) -> Holding:
-        """Read the ledger of what was played before, if the player has one."""
+        try:
+            player = self._players.find(entry_player(episode.entry))
+            task = self._suites.task(episode.task)
+            transcript = Transcript(episode.id, task, player.id)
+            while batch := await self._perform(
+                self._store.events, episode.id, transcript.n, EVENTS_READ
+            ):
+                transcript.replay(batch)
+        except (EngineChangedError, GenerationError, NotFoundError) as error:
+            await self._endings.fail(episode, str(error), None)
+            raise LeftError from error
+        await self._check_barren(episode, transcript.n)
         calls: Sequence[Call] = ()
-        if transcript.n and player.kind != "baseline":
+        if player.kind != "baseline":
             calls = await self._perform(self._store.calls, episode.id)
-        by_id = {call.id: call for call in calls}
-        taken_up = [event.body.get("call") for event in transcript.events]
-        return Holding(
-            episode,
-            transcript,
-            player,
-            cast("asyncio.Task[str | None]", asyncio.current_task()),
-            Account(Caps(), calls),
-            Conversation(by_id[name] for name in taken_up if name in by_id),
-            find_settled(calls, transcript.n + 1),
-        )
+        evaluation = await self._permits.evaluation(episode.evaluation)
+        cap = evaluation.pinned.get("episode_cap_microusd")
+        caps = episode_caps(player, self._suites.suite(episode.suite), cap)
+        sitting = sit_down(episode, transcript, player, Account(caps, calls), calls)
+        if caps.microusd is not None and not transcript.is_decided:
+            await self._set_aside(sitting, caps.microusd, evaluation.budget_microusd)
+        return sitting
 
-    async def _play_on(self, holding: Holding, teller: Teller, stop_at: float) -> bool:
+    async def _check_barren(self, episode: Episode, n: int) -> None:
+        """LeftError when claim after claim has committed nothing."""
+        if n > episode.reached:
+            await self._perform(self._store.note_progress, episode.id, episode.epoch, n)
+        elif episode.barren > BARREN_CLAIMS:
+            reason = f"{BARREN_CLAIMS} claims in a row committed nothing"
+            await self._endings.fail(episode, reason, None)
+            raise LeftError
+
+    async def _set_aside(self, sitting: Sitting, cap: int, budget: int) -> None:
+        """Hold the episode's cap of the budget; LeftError when it does not fit."""
+        episode = sitting.episode
+        held = await self._perform(
+            self._store.hold, episode.evaluation, episode.id, cap, budget
+        )
+        if held == "wait":
+            await self._wait(sitting)
+        elif held == "refused":
+            await self._endings.leave_unplayed(episode, "budget", sitting.account)
+            raise LeftError
+
+    async def _play_on(self, sitting: Sitting, teller: Teller, stop_at: float) -> bool:
         """True when the episode is over, false when time ran out first."""
-        transcript = holding.transcript
+        transcript = sitting.transcript
         if not transcript.n:
-            await self._commit(holding, transcript.draft_started(), teller)
+            await self._check_status(sitting)
+            await self._commit(sitting, transcript.draft_started(), teller)
+        latest = stop_at - MARGIN_SECONDS
         while not transcript.ended:
-            await self._check_status(holding)
-            call_ends = self._clock.now() + holding.player.call_seconds
-            if call_ends + MARGIN_SECONDS > stop_at and not transcript.is_decided:
-                await self._release(holding, self._clock.now())
+            await self._check_status(sitting)
+            call_ends = self._clock.now() + sitting.player.call_seconds
+            if call_ends > latest and not transcript.is_decided:
+                await self._release(sitting, self._clock.now())
                 return False
-            await self._commit(holding, await self._next_event(holding), teller)
+            event = await self._next_event(sitting, latest)
+            await self._commit(sitting, event, teller)
             await asyncio.sleep(0)
-        await self._endings.finish(holding.episode, transcript)
+        await self._endings.finish(sitting.episode, transcript, sitting.account)
         return True
 
-    async def _next_event(self, holding: Holding) -> Event:
-        transcript = holding.transcript
-        if transcript.is_decided:
-            return transcript.draft_ended(holding.account.totals())
-        if transcript.must_forfeit:
-            return transcript.draft_forfeited(
-                f"{transcript.tries} attempts at step {transcript.step} failed"
+    async def _next_event(self, sitting: Sitting, latest: float) -> Event:
+        """The next event; LeftError when none can be made under this claim."""
+        try:
+            return await self._turns.next_event(sitting, latest)
+        except CapReachedError as error:
+            await self._endings.leave_unplayed(
+                sitting.episode, "budget", sitting.account
             )
-        choice = await self._ask(holding)
-        return draft_choice(transcript, choice)
+            raise LeftError from error
+        except CallsStoppedError as error:
+            await self._check_status(sitting)
+            await self._wait(sitting)
+            raise LeftError from error
+        except BusyError as error:
+            await self._wait(sitting)
+            raise LeftError from error
+        except TransportError as error:
+            await self._endings.fail(sitting.episode, error.message, sitting.account)
+            raise LeftError from error
 
-    async def _ask(self, holding: Holding) -> Choice:
-        transcript, episode = holding.transcript, holding.episode
-        turn = Turn(
-            transcript.task,
-            0,
-            transcript.step,
-            transcript.tries,
-            transcript.observation,
-            lambda: transcript.game.legal_moves(transcript.state),
-            transcript.events,
-            transcript.complaint,
-            transcript.player_chance(),
-            holding.conversation,
-            holding.settled,
-        )
-        holding.settled = None
-        ledger = StepLedger(
-            self._store,
-            self._perform,
-            holding.account,
-            self._permit,
-            episode.id,
-            transcript.n + 1,
-            episode.epoch,
-        )
-        deadline = self._clock.now() + holding.player.call_seconds
-        choice = await holding.player.choose(turn, ledger, deadline)
-        if choice.call is not None:
-            holding.conversation.add(choice.call)
-        return choice
-
-    async def _permit(self) -> None:
-        """Whether a call may be made now."""
-
-    async def _commit(self, holding: Holding, event: Event, teller: Teller) -> None:
+    async def _commit(self, sitting: Sitting, event: Event, teller: Teller) -> None:
         """Put if absent; LeftError when another worker is ahead."""
         try:
             await self._perform(self._store.append, event)
@@ -264,35 +249,28 @@ class Episodes:
             if not is_same_event(event, refusal.existing):
                 raise LeftError from refusal
             event = refusal.existing
-        holding.transcript.add(event)
-        teller.note(holding.episode, event.n)
+        sitting.transcript.add(event)
+        teller.note(sitting.episode, event.n)
 
-    async def _check_status(self, holding: Holding) -> None:
+    async def _check_status(self, sitting: Sitting) -> None:
         """LeftError when the evaluation is paused or was cancelled."""
-        episode = holding.episode
-        status = await self._evaluation_status(episode.evaluation)
+        episode = sitting.episode
+        status = (await self._permits.evaluation(episode.evaluation)).status
         if status == "paused":
-            await self._release(holding, None)
+            await self._release(sitting, None)
             raise LeftError
         if status == "finished":
-            await self._endings.leave_unplayed(episode, "cancelled")
+            await self._endings.leave_unplayed(episode, "cancelled", sitting.account)
             raise LeftError
 
-    async def _evaluation_status(self, evaluation: str) -> str:
-        now = self._clock.now()
-        read_at, status = self._statuses.get(evaluation, (0.0, ""))
-        if now - read_at >= STATUS_SECONDS:
-            found = await self._perform(self._store.evaluation, evaluation)
-            status = found.status
-            if status == "queued":
-                await self._perform(
-                    self._store.change_evaluation, evaluation, ["queued"], "running"
-                )
-            self._statuses[evaluation] = (now, status)
-        return status
+    async def _wait(self, sitting: Sitting) -> None:
+        """Let go, to be asked for again soon; such waiting is no failure. LeftError."""
+        await self._release(sitting, self._clock.now())
+        await self._queue_again([sitting.episode.id], WAIT_SECONDS)
+        raise LeftError
 
-    async def _release(self, holding: Holding, due_at: float | None) -> None:
-        episode, n = holding.episode, holding.transcript.n
+    async def _release(self, sitting: Sitting, due_at: float | None) -> None:
+        episode, n = sitting.episode, sitting.transcript.n
         await self._perform(self._store.note_progress, episode.id, episode.epoch, n)
         await self._perform(self._store.release, episode.id, episode.epoch, due_at)
 
@@ -301,7 +279,7 @@ class Episodes:
         while True:
             await self._clock.sleep(HEARTBEAT_SECONDS)
             for holding in list(holdings.values()):
-                episode = holding.episode
+                episode = holding.sitting.episode
                 until = self._clock.now() + LEASE_SECONDS
                 held = await self._perform(
                     self._store.renew, episode.id, episode.epoch, until
@@ -309,30 +287,6 @@ class Episodes:
                 if not held:
                     holding.is_lost = True
                     holding.playing.cancel()
-
-
-def draft_choice(transcript: Transcript, choice: Choice) -> Event:
-    """The event of an answer: a move, or an attempt and what was wrong with it."""
-    call = choice.call.id if choice.call else None
-    failure, complaint = choice.failure, choice.complaint
-    if failure is None:
-        try:
-            return transcript.draft_moved(choice.arguments, choice.said, call)
-        except InvalidMoveError as error:
-            failure, complaint = "invalid", error.message
-        except IllegalMoveError as error:
-            failure, complaint = "illegal", error.message
-    complaint = complaint or f"The answer was {failure}."
-    return transcript.draft_attempted(failure, complaint, choice.said, call)
-
-
-def find_settled(calls: Sequence[Call], n: int) -> Call | None:
-    """The call for event n that was paid for and not taken up, if there is one."""
-    found = None
-    for call in calls:
-        if call.status == "settled" and call.id.startswith(f"{n}."):
-            found = call
-    return found
 
 
 def is_same_event(event: Event, existing: Event) -> bool:

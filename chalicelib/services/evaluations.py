@@ -1,15 +1,14 @@
 """Evaluations: created, turned into episodes, paused, resumed, cancelled."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Any, Final
 
-from chalicelib.errors import ConflictError, RequestError
+from chalicelib.errors import BudgetError, ConflictError, RequestError
 from chalicelib.events import canonical_json
 from chalicelib.games import find_game
 from chalicelib.interfaces import Clock, Ids, Queue, Store
-from chalicelib.players.roster import find_player
 from chalicelib.records import (
     Episode,
     Evaluation,
@@ -17,20 +16,18 @@ from chalicelib.records import (
     EvaluationStatus,
     Page,
     Suite,
-    Task,
-    entry_player,
-    episode_id,
 )
 from chalicelib.services import messages
+from chalicelib.services.accounts import counted
+from chalicelib.services.budgets import settle_month
 from chalicelib.services.moments import write_moment
+from chalicelib.services.plans import Plans, make_episode
+from chalicelib.services.quotes import Quotes
 from chalicelib.services.suites import Suites
 
 Json = dict[str, Any]
 
 PAGE: Final = 500
-EPISODE_LIMIT: Final = 100_000
-DUE_SECONDS: Final = 60.0
-"""When the sweeper may ask again for an episode that nobody has taken up."""
 
 OPEN: Final[tuple[EvaluationStatus, ...]] = (
     "expanding",
@@ -51,27 +48,44 @@ class NewEvaluation:
     repeats: int = 1
     visibility: str = "public"
     budget_microusd: int = 0
+    episode_cap_microusd: int | None = None
+    webhook: str | None = None
 
 
 class Evaluations:
     """The life of evaluations."""
 
     def __init__(
-        self, store: Store, queue: Queue, clock: Clock, ids: Ids, suites: Suites
+        self,
+        store: Store,
+        queue: Queue,
+        clock: Clock,
+        ids: Ids,
+        suites: Suites,
+        plans: Plans,
+        quotes: Quotes,
+        month_cap_microusd: int,
     ) -> None:
         self._store = store
         self._queue = queue
         self._clock = clock
         self._ids = ids
         self._suites = suites
+        self._quotes = quotes
+        self._plans = plans
+        self._month_cap_microusd = month_cap_microusd
 
     def create(
         self, wanted: NewEvaluation, team: str, idempotency_key: str | None
     ) -> Evaluation:
-        """Keep it and have it expanded. RequestError, NotFoundError, KeyReusedError."""
+        """Keep it, set its budget aside, and have it expanded.
+
+        RequestError, NotFoundError, KeyReusedError, BudgetError.
+        """
         suite = self._suites.suite(wanted.suite)
-        entries = name_entries(wanted.players)
-        check_size(suite, entries, wanted.repeats)
+        entries = self._plans.name_entries(wanted.players)
+        quote = self._price(suite, entries, wanted)
+        check_budget(quote, wanted.budget_microusd)
         body_hash = sha256(canonical_json(asdict(wanted)).encode()).hexdigest()
         evaluation = self._store.create_evaluation(
             Evaluation(
@@ -86,11 +100,11 @@ class Evaluations:
                 budget_microusd=wanted.budget_microusd,
                 status="expanding",
                 created_at=write_moment(self._clock.now()),
-                pinned=pin_versions(suite),
+                pinned=pin(suite, wanted, quote),
             ),
             None if idempotency_key is None else f"{team}|{idempotency_key}",
             body_hash,
-            0,
+            self._month_cap_microusd,
         )
         if evaluation.status == "expanding":
             self._tend(evaluation.id)
@@ -111,8 +125,22 @@ class Evaluations:
         tally = self._store.tally(evaluation.id)
         over = sum(n for state, n in tally.items() if "." in state)
         suite = self._suites.suite(evaluation.suite)
-        planned = count_episodes(suite, evaluation.entries, evaluation.repeats)
-        return {"episodes": planned, "over": over, "states": tally}
+        planned = self._plans.count(suite, evaluation.entries, evaluation.repeats)
+        return {
+            "episodes": planned,
+            "over": over,
+            "states": tally,
+            "money": {
+                "budget_microusd": evaluation.budget_microusd,
+                **asdict(self._store.money(evaluation.id)),
+            },
+            "gates": self._gates(evaluation),
+        }
+
+    def quote(self, wanted: NewEvaluation) -> Json:
+        """What the evaluation would cost. RequestError, NotFoundError."""
+        suite = self._suites.suite(wanted.suite)
+        return self._price(suite, self._plans.name_entries(wanted.players), wanted)
 
     def pause(self, evaluation_id: str) -> Evaluation:
         """Stop after the moves in flight. ConflictError unless it is under way."""
@@ -135,13 +163,32 @@ class Evaluations:
             self._for_each_open(evaluation, self._park)
         elif evaluation.status == "finished":
             self._for_each_open(evaluation, self._leave_unplayed)
+            self._settle(evaluation)
         else:
             self._for_each_open(evaluation, self._queue_again)
+
+    def _price(
+        self, suite: Suite, entries: Sequence[str], wanted: NewEvaluation
+    ) -> Json:
+        self._plans.check_size(suite, entries, wanted.repeats)
+        return self._quotes.quote(
+            suite, entries, wanted.repeats, wanted.episode_cap_microusd
+        )
+
+    def _gates(self, evaluation: Evaluation) -> Json:
+        """How many calls at once each provider's gate lets through now."""
+        providers = {entry.partition("~")[0] for entry in evaluation.entries}
+        gates = {}
+        for provider in sorted(providers):
+            gate = self._store.document("gate", provider)
+            if gate is not None:
+                gates[provider] = gate["limit"]
+        return gates
 
     def _expand(self, evaluation: Evaluation, start: int) -> None:
         suite = self._suites.suite(evaluation.suite)
         now = self._clock.now()
-        planned = list(plan_episodes(suite, evaluation))
+        planned = list(self._plans.episodes(suite, evaluation))
         page = [
             make_episode(evaluation, entry, task, repeat, now)
             for entry, task, repeat in planned[start : start + PAGE]
@@ -171,7 +218,14 @@ class Evaluations:
     def _leave_unplayed(self, episodes: Sequence[Episode]) -> None:
         for episode in episodes:
             if episode.owner is None:
+                costs = map(counted, self._store.calls(episode.id))
+                self._store.settle_hold(episode.id, sum(costs))
                 self._store.close(episode.id, "unplayed", "cancelled", None)
+
+    def _settle(self, evaluation: Evaluation) -> None:
+        tally = self._store.tally(evaluation.id)
+        if not tally.get("waiting") and not tally.get("playing"):
+            settle_month(self._store, evaluation)
 
     def _queue_again(self, episodes: Sequence[Episode]) -> None:
         free = [episode for episode in episodes if episode.owner is None]
@@ -208,84 +262,34 @@ class Evaluations:
         return self._store.evaluation(evaluation_id)
 
 
-def name_entries(players: Sequence[str]) -> tuple[str, ...]:
-    """One entry per player; the k-th further copy has `+k` behind it."""
-    if not players:
-        raise RequestError("Name at least one player.")
-    seen: dict[str, int] = {}
-    entries = []
-    for player_id in players:
-        player = find_player(player_id)
-        copy = seen.get(player.id, 0)
-        seen[player.id] = copy + 1
-        entries.append(f"{player.id}+{copy}" if copy else player.id)
-    return tuple(entries)
-
-
-def check_size(suite: Suite, entries: Sequence[str], repeats: int) -> None:
-    """RequestError for an entry without a task, or for too many episodes."""
-    codes = {task.game for task in suite.tasks}
-    for entry in entries:
-        games = find_player(entry_player(entry)).games
-        if not codes & set(games):
-            raise RequestError(
-                f"{entry} plays {', '.join(games)}; {suite.id} has none of it."
-            )
-    episodes = count_episodes(suite, entries, repeats)
-    if episodes > EPISODE_LIMIT:
+def check_budget(quote: Json, budget: int) -> None:
+    """RequestError without a budget for paid players, BudgetError for too small a one."""
+    dearest = max(quote["entries"], key=lambda entry: entry["episode_cap_microusd"])
+    cap = dearest["episode_cap_microusd"]
+    if not cap:
+        return
+    if not budget:
         raise RequestError(
-            f"That is {episodes} episodes; one evaluation has at most {EPISODE_LIMIT}."
+            "A paid model needs a budget: set budget_microusd; POST /v1/quotes says "
+            "what to expect."
+        )
+    if budget < cap:
+        raise BudgetError(
+            f"The budget does not cover one episode of {dearest['entry']}, which may "
+            f"cost up to {cap} micro-dollars: raise the budget, or lower "
+            "episode_cap_microusd.",
+            episode_cap_microusd=cap,
         )
 
 
-def count_episodes(suite: Suite, entries: Sequence[str], repeats: int) -> int:
-    """How many episodes these entries play on the suite."""
-    tasks: dict[str, int] = {}
-    for task in suite.tasks:
-        tasks[task.game] = tasks.get(task.game, 0) + 1
-    return repeats * sum(
-        tasks.get(code, 0)
-        for entry in entries
-        for code in find_player(entry_player(entry)).games
-    )
-
-
-def plan_episodes(
-    suite: Suite, evaluation: Evaluation
-) -> Iterator[tuple[str, Task, int]]:
-    """(entry, task, repeat) of every episode: task by task, so that a cut stays paired."""
-    for repeat in range(evaluation.repeats):
-        for task in suite.tasks:
-            for entry in evaluation.entries:
-                if task.game in find_player(entry_player(entry)).games:
-                    yield entry, task, repeat
-
-
-def make_episode(
-    evaluation: Evaluation, entry: str, task: Task, repeat: int, now: float
-) -> Episode:
-    """A waiting episode."""
-    return Episode(
-        id=episode_id(evaluation.id, entry, task.id, repeat),
-        evaluation=evaluation.id,
-        entry=entry,
-        task=task.id,
-        game=task.game,
-        variant=task.variant,
-        suite=evaluation.suite,
-        repeat=repeat,
-        status="waiting",
-        created_at=write_moment(now),
-        seats=(entry,),
-        due_at=now + DUE_SECONDS,
-    )
-
-
-def pin_versions(suite: Suite) -> Json:
-    """What the results of an evaluation depend on besides its players."""
+def pin(suite: Suite, wanted: NewEvaluation, quote: Json) -> Json:
+    """What results and costs of an evaluation depend on besides its players."""
     codes = sorted({task.game for task in suite.tasks})
     games = {code: find_game(code) for code in codes}
     return {
+        "quote": quote,
+        "episode_cap_microusd": wanted.episode_cap_microusd,
+        "webhook": wanted.webhook,
         "manifest_hash": suite.manifest_hash,
         "versions": {
             code: {

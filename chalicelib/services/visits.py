@@ -174,7 +174,7 @@ class Visits:
     def _end(self, episode: Episode, transcript: Transcript) -> None:
         if not transcript.ended:
             self._commit(episode, transcript, transcript.draft_ended({}))
-        for call, arguments in finishing_writes(self._store, episode, transcript):
+        for call, arguments in finishing_writes(self._store, episode, transcript, None):
             call(*arguments)
         self._queue.send(
             messages.BROADCAST,

@@ -1,0 +1,64 @@
+"""Models on offer: all there are, whether each can be used here, and if not why."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from chalicelib.errors import NotFoundError
+from chalicelib.interfaces import Clock
+from chalicelib.models.catalogue import (
+    ModelRow,
+    all_rows,
+    is_shut_down,
+    read_compatible_rows,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """How a provider is reached: its key, and its address if not the usual one."""
+
+    key: str | None = field(repr=False)
+    base_url: str | None
+
+
+class Offers:
+    """The models of the data file and those of the owner's own server."""
+
+    def __init__(
+        self, clock: Clock, services: Mapping[str, Service], compatible_models: str
+    ) -> None:
+        self._clock = clock
+        self._services = services
+        own = read_compatible_rows(compatible_models)
+        self._rows = {row.id: row for row in (*all_rows(), *own)}
+
+    def rows(self) -> list[ModelRow]:
+        """All models, usable or not."""
+        return list(self._rows.values())
+
+    def row(self, model_id: str) -> ModelRow:
+        """NotFoundError when there is none."""
+        if model_id not in self._rows:
+            raise NotFoundError(
+                f"There is no model {model_id!r}; GET /v1/models lists them."
+            )
+        return self._rows[model_id]
+
+    def service(self, provider: str) -> Service:
+        """How a provider is reached."""
+        return self._services.get(provider) or Service(None, None)
+
+    def refusal(self, row: ModelRow) -> str | None:
+        """Why a model cannot be used here; None when it can."""
+        service = self.service(row.provider)
+        if row.provider == "compatible" and service.base_url is None:
+            return "Set COMPATIBLE_BASE_URL to the address of your server."
+        if row.provider != "compatible" and service.key is None:
+            return f"Set {row.provider.upper()}_API_KEY to a key of {row.provider}."
+        today = datetime.fromtimestamp(self._clock.now(), UTC).date()
+        if is_shut_down(row, today):
+            return f"Its provider shut it down on {row.shutdown}."
+        if not row.has_price:
+            return "Its price is not known here."
+        return None
