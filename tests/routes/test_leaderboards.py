@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.records import Evaluation, Result
+from chalicelib.records import Result
 from tests.routes.api import Api
 
 Json = dict[str, Any]
@@ -23,16 +23,11 @@ class Board:
         self.codes = [t for t in tasks if t["game"] == "MM-I"]
         self.count = 0
 
-    def evaluation(self, name: str, visibility: str = "public") -> str:
-        self.api.world.store.create_evaluation(
-            Evaluation(
-                name, "", (), "tiny-1", (), 1, visibility, "owner", 0, "finished",
-                "2026-01-01T00:00:00.000Z", {},
-            ),
-            None,
-            "",
-        )  # fmt: skip
-        return name
+    def evaluation(self, visibility: str = "public") -> str:
+        """An evaluation of which nothing is ever played."""
+        body = {"suite": "tiny-1", "players": [A], "visibility": visibility}
+        made: str = self.api.post("/evaluations", body).body["id"]
+        return made
 
     def add(
         self,
@@ -73,7 +68,7 @@ def test_every_board_is_listed_without_rows(api: Api) -> None:
 
 
 def test_a_win_rate_is_that_of_the_weighted_variants(board: Board) -> None:
-    evaluation = board.evaluation("ev_a")
+    evaluation = board.evaluation()
     for number, task in enumerate(board.small):
         board.add(evaluation, A, task, end="won" if number else "lost")
     for task in board.solvable:
@@ -97,7 +92,7 @@ def test_a_win_rate_is_that_of_the_weighted_variants(board: Board) -> None:
 
 
 def test_a_row_that_lacks_tasks_is_incomplete_and_comes_last(board: Board) -> None:
-    evaluation = board.evaluation("ev_a")
+    evaluation = board.evaluation()
     tasks = board.small + board.solvable
     for task in tasks:
         board.add(evaluation, A, task, end="lost")
@@ -110,7 +105,7 @@ def test_a_row_that_lacks_tasks_is_incomplete_and_comes_last(board: Board) -> No
 
 
 def test_complete_rows_come_best_first_and_equal_ones_by_name(board: Board) -> None:
-    evaluation = board.evaluation("ev_a")
+    evaluation = board.evaluation()
     wins = {A: 1, B: 3, C: 3}
     for player, count in wins.items():
         for number, task in enumerate(board.small + board.solvable):
@@ -120,7 +115,7 @@ def test_complete_rows_come_best_first_and_equal_ones_by_name(board: Board) -> N
 
 
 def test_a_forfeit_is_a_loss_that_is_counted_apart(board: Board) -> None:
-    evaluation = board.evaluation("ev_a")
+    evaluation = board.evaluation()
     for number, task in enumerate(board.small + board.solvable):
         board.add(evaluation, A, task, "forfeited" if number < 3 else "won")
     row = board.rows()[A]
@@ -130,7 +125,7 @@ def test_a_forfeit_is_a_loss_that_is_counted_apart(board: Board) -> None:
 
 
 def test_the_first_episode_of_a_task_counts_whatever_its_end(board: Board) -> None:
-    later, earlier = board.evaluation("ev_later"), board.evaluation("ev_earlier")
+    later, earlier = board.evaluation(), board.evaluation()
     for task in board.small + board.solvable:
         board.add(later, A, task, "won", "2026-01-02T00:00:00.000Z")
         board.add(earlier, A, task, "forfeited", "2026-01-01T00:00:00.000Z")
@@ -141,7 +136,7 @@ def test_the_first_episode_of_a_task_counts_whatever_its_end(board: Board) -> No
 
 
 def test_twins_and_what_a_team_keeps_to_itself_do_not_count(board: Board) -> None:
-    public, team = board.evaluation("ev_a"), board.evaluation("ev_b", "team")
+    public, team = board.evaluation(), board.evaluation("team")
     for task in board.small + board.solvable:
         board.add(public, A, task, "lost")
         board.add(public, f"{A}+1", task, "won", "2025-01-01T00:00:00.000Z")
@@ -151,7 +146,7 @@ def test_twins_and_what_a_team_keeps_to_itself_do_not_count(board: Board) -> Non
 
 
 def test_a_mean_of_few_guesses_is_shown_and_not_settled(board: Board) -> None:
-    evaluation = board.evaluation("ev_a")
+    evaluation = board.evaluation()
     players = ("baseline~entropy~1", "baseline~random~1", "baseline~minimax~1")
     for player, guesses in zip(players, [(3, 4), (6, 7), (9, 9)], strict=True):
         for task, count in zip(board.codes, guesses, strict=True):
@@ -166,7 +161,7 @@ def test_a_mean_of_few_guesses_is_shown_and_not_settled(board: Board) -> None:
 
 
 def test_costs_are_added_up(board: Board) -> None:
-    evaluation = board.evaluation("ev_a")
+    evaluation = board.evaluation()
     for task in board.small:
         board.add(evaluation, A, task, cost_microusd=250)
     assert board.rows()[A]["cost_microusd"] == 1000

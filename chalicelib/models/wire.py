@@ -1,0 +1,399 @@
+"""What the providers share: the client, one bounded call, its errors, its bytes.
+
+A client follows no redirects, reads no proxy settings, tries once and takes no more
+of a reply than it should. What came back is read in `chalicelib.models.reading`.
+"""
+
+import asyncio
+import json
+import re
+import ssl
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from math import isfinite
+from typing import Any, Final, Generic, TypeVar
+
+import httpx2
+
+from chalicelib.errors import RequestError
+from chalicelib.models.model import Answer, CallError, Exchange, Json, ModelRequest
+from chalicelib.models.reading import Reading, clean, judge, load_json
+
+CONNECT_SECONDS: Final = 10.0
+REPLY_LIMIT: Final = 16 * 1024 * 1024
+KEY_LENGTH: Final = 16
+RETRY_LIMIT: Final = 86_400.0
+T = TypeVar("T")
+_SECRETS = (
+    re.compile(r"\bsk-[\w*-]+"),
+    re.compile(r"\btilts_[\w*-]+"),
+    re.compile(r"(?i)\bbearer\s+[^\s'\",;]+"),
+    re.compile(r"(?i)\b(authorization|x-api-key)\b['\"]?\s*[:=]\s*[^\s,;}]+"),
+)
+
+
+class ReplyTooLargeError(httpx2.RequestError):
+    """A reply of more bytes than are read."""
+
+
+# -- the client ---------------------------------------------------------------
+
+
+class CappedTransport(httpx2.AsyncBaseTransport):
+    """Reads at most `limit` bytes of a reply, and takes it uncompressed only."""
+
+    def __init__(self, inner: httpx2.AsyncBaseTransport, limit: int) -> None:
+        self._inner = inner
+        self._limit = limit
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        request.headers["Accept-Encoding"] = "identity"
+        response = await self._inner.handle_async_request(request)
+        coding = response.headers.get("Content-Encoding", "identity").lower()
+        length = response.headers.get("Content-Length", "0")
+        if coding != "identity" or not length.isdigit() or int(length) > self._limit:
+            await response.aclose()
+            raise ReplyTooLargeError("The reply is compressed or too large.")
+        if isinstance(response.stream, httpx2.AsyncByteStream):
+            response.stream = _CappedStream(response.stream, self._limit)
+        return response
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+class _CappedStream(httpx2.AsyncByteStream):
+    def __init__(self, inner: httpx2.AsyncByteStream, limit: int) -> None:
+        self._inner = inner
+        self._left = limit
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._inner:
+            self._left -= len(chunk)
+            if self._left < 0:
+                raise ReplyTooLargeError("The reply is too large.")
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+def open_transport() -> httpx2.AsyncHTTPTransport:
+    """A pool of plain connections, deaf to the environment."""
+    limits = httpx2.Limits(
+        max_connections=512, max_keepalive_connections=64, keepalive_expiry=20.0
+    )
+    return httpx2.AsyncHTTPTransport(trust_env=False, limits=limits)
+
+
+def open_client(
+    transport: httpx2.AsyncBaseTransport, limit: int = REPLY_LIMIT
+) -> httpx2.AsyncClient:
+    """A client that goes where it is sent, and reads at most `limit` bytes."""
+    return httpx2.AsyncClient(
+        transport=CappedTransport(transport, limit),
+        follow_redirects=False,
+        trust_env=False,
+    )
+
+
+class PerLoop(Generic[T]):
+    """Something made in the running loop when first used, and made anew in another."""
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._made: T | None = None
+
+    def get(self) -> T:
+        loop = asyncio.get_running_loop()
+        if self._made is None or self._loop is not loop:
+            self._loop, self._made = loop, self._make()
+        return self._made
+
+    def take(self) -> T | None:
+        """What was made, to be closed; the next `get` makes another."""
+        made, self._made = self._made, None
+        return made
+
+
+# -- one call -----------------------------------------------------------------
+
+
+async def attempt(
+    request: ModelRequest,
+    send: Callable[[], Awaitable[httpx2.Response]],
+    read: Callable[[Json], Reading],
+    seconds: float,
+    key: str,
+) -> Answer:
+    """One try, ended after `seconds`. CallError, and nothing else but cancellation."""
+    if seconds <= 0:
+        raise CallError("No time is left for a call.", "timeout", True, False)
+    try:
+        async with asyncio.timeout(seconds):
+            response = await send()
+        if not response.is_success:
+            raise explain_status(response, key)
+        body = _read_body(response, key)
+        return judge(request, read(body), body, request_id(response))
+    except Exception as error:
+        raise explain(error, key) from None
+
+
+def check_key(key: str) -> None:
+    """CallError where a key cannot stand in a header."""
+    if not key or not key.isascii() or not key.isprintable() or " " in key:
+        said = "There is no key of the provider, or it is not one."
+        raise CallError(said, "key", False, False)
+
+
+def timeout_of(seconds: float) -> httpx2.Timeout:
+    """Each single wait of a call stays within the whole call's time."""
+    return httpx2.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds))
+
+
+def _read_body(response: httpx2.Response, key: str) -> Json:
+    """The reply's JSON object, without our key should it hold that. ValueError."""
+    text = response.content.decode("utf-8-sig", "replace")
+    body = load_json(_without(key, text))
+    if not isinstance(body, dict):
+        raise ValueError("The reply is not a JSON object.")
+    return body
+
+
+def request_id(response: httpx2.Response) -> str | None:
+    """The provider's name of a request, for questions to its support."""
+    headers = response.headers
+    found = headers.get("x-request-id") or headers.get("request-id")
+    return clean(found, 200) if found else None
+
+
+# -- what went wrong ----------------------------------------------------------
+
+_Fault = tuple[str, str, bool, bool]
+_FAULTS: Final[tuple[tuple[tuple[type[BaseException], ...], _Fault], ...]] = (
+    (
+        (ReplyTooLargeError,),
+        ("The reply is larger than what is read.", "unreadable", False, True),
+    ),
+    (
+        (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, ssl.SSLError),
+        ("The provider could not be reached.", "connect", True, False),
+    ),
+    (
+        (httpx2.TimeoutException, TimeoutError),
+        ("No reply came in time.", "timeout", True, True),
+    ),
+    (
+        (httpx2.LocalProtocolError, httpx2.UnsupportedProtocol, httpx2.InvalidURL),
+        ("The request could not be written.", "refused-request", False, False),
+    ),
+    (
+        (httpx2.TransportError, OSError),
+        ("The connection broke.", "reset", True, True),
+    ),
+    (
+        (ValueError, RecursionError),
+        ("The reply cannot be read.", "unreadable", True, True),
+    ),
+)
+
+_STATUSES: Final[dict[int, tuple[str, bool, bool]]] = {
+    401: ("key", False, False),
+    402: ("quota", False, False),
+    403: ("forbidden", False, False),
+    404: ("unknown-model", False, False),
+    408: ("timeout", True, True),
+    409: ("overloaded", True, False),
+    413: ("too-large", False, False),
+    429: ("rate-limit", True, False),
+}
+_QUOTA: Final = {
+    "insufficient_quota",
+    "billing_hard_limit_reached",
+    "billing_not_active",
+    "billing_error",
+}
+
+
+def explain(error: BaseException, key: str = "") -> CallError:
+    """Any exception of a call, as the CallError it amounts to."""
+    if isinstance(error, CallError):
+        return error
+    response = getattr(error, "response", None)
+    if isinstance(response, httpx2.Response):
+        return explain_status(response, key)
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, RequestError):
+            return CallError(cause.message, "forbidden", False, False)
+        for kinds, (said, reason, retriable, billed) in _FAULTS:
+            if isinstance(cause, kinds):
+                return CallError(said, reason, retriable, billed)
+        cause = cause.__cause__
+    name = type(error).__name__
+    return CallError(f"The call failed: {name}.", "unreadable", False, True)
+
+
+def explain_status(response: httpx2.Response, key: str = "") -> CallError:
+    """A reply that is not a success; its own words are kept, without secrets."""
+    try:
+        body = load_json(response.content.decode("utf-8", "replace"))
+    except (ValueError, RecursionError, httpx2.StreamError):
+        body = None
+    error = body.get("error") if isinstance(body, dict) else None
+    return explain_error(
+        error,
+        response.status_code,
+        key,
+        read_retry_after(response.headers),
+        request_id(response),
+    )
+
+
+def explain_error(
+    error: Any,
+    status: int,
+    key: str = "",
+    retry_after: float | None = None,
+    provider_request: str | None = None,
+) -> CallError:
+    """A provider's error object under an HTTP status (its own or the one it stands for).
+
+    Overload that the provider itself words was refused at the door; any other error
+    of the server may have come after the work.
+    """
+    words = error if isinstance(error, dict) else {"message": error}
+    message = words.get("message")
+    said = redact(clean(message, 300), key) if isinstance(message, str) else ""
+    codes = {str(words.get("code")), str(words.get("type"))}
+    reason, retriable, billed = _judge_status(status, codes, said.lower())
+    if reason == "overloaded" and status >= 500:
+        billed = not isinstance(error, dict)
+    return CallError(
+        f"HTTP {status}: {said or 'no reason given'}",
+        reason,
+        retriable,
+        billed,
+        retry_after,
+        status,
+        provider_request,
+    )
+
+
+def _judge_status(status: int, codes: set[str], said: str) -> tuple[str, bool, bool]:
+    if status < 400:
+        return "redirect", False, False
+    if status in (503, 529):
+        return "overloaded", True, True
+    if status >= 500:
+        return "server", True, True
+    if codes & _QUOTA or "credit balance" in said:
+        return "quota", False, False
+    if "context_length_exceeded" in codes or "prompt is too long" in said:
+        return "too-large", False, False
+    return _STATUSES.get(status, ("refused-request", False, False))
+
+
+def read_retry_after(headers: httpx2.Headers) -> float | None:
+    """Seconds to wait; a date counts from the reply's own. Absurd values are capped."""
+    try:
+        if "retry-after-ms" in headers:
+            seconds = float(headers["retry-after-ms"]) / 1000
+        else:
+            seconds = _read_wait(headers.get("retry-after", ""), headers)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    if not isfinite(seconds) or seconds < 0:
+        return None
+    return min(seconds, RETRY_LIMIT)
+
+
+def _read_wait(text: str, headers: httpx2.Headers) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        until = parsedate_to_datetime(text)
+        return (until - parsedate_to_datetime(headers["date"])).total_seconds()
+
+
+def redact(text: str, key: str = "") -> str:
+    """A text without keys and without what stands in headers that carry them."""
+    text = _without(key, text)
+    for pattern in _SECRETS:
+        text = pattern.sub("[key]", text)
+    return text
+
+
+def _without(key: str, text: str) -> str:
+    """A short key is a placeholder of a local server, and may be any word."""
+    return text.replace(key, "[key]") if len(key) >= KEY_LENGTH else text
+
+
+# -- the bytes of a request ---------------------------------------------------
+
+
+def encode(value: Any) -> bytes:
+    """A value as the bytes of a request; a lone surrogate becomes a question mark."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.encode("utf-8", "replace")
+
+
+def join_body(head: Json, name: str, pieces: Sequence[bytes]) -> bytes:
+    """The object `head` with one more member: the list of the encoded pieces."""
+    start = encode(head)[:-1] + b',"' + name.encode() + b'":['
+    return b"".join((start, b",".join(pieces), b"]}"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    exchange: Exchange
+    previous: Exchange | None
+    encoded: bytes
+
+
+class Histories:
+    """Encoded exchanges of the conversations under way, the newest `limit` bytes.
+
+    An exchange is recognised by identity: whoever asks keeps the objects of its
+    history, and a call costs the same at any length.
+    """
+
+    def __init__(
+        self,
+        encode_exchange: Callable[[Exchange, Exchange | None], bytes],
+        limit: int = 32 * 1024 * 1024,
+    ) -> None:
+        self._encode = encode_exchange
+        self._limit = limit
+        self._size = 0
+        self._pieces: OrderedDict[str, dict[int, _Piece]] = OrderedDict()
+
+    def encoded(self, request: ModelRequest) -> list[bytes]:
+        """One piece for each exchange of the request's history, in order."""
+        known = self._pieces.pop(request.conversation, {})
+        self._size -= _size(known)
+        kept: dict[int, _Piece] = {}
+        previous: Exchange | None = None
+        for exchange in request.history:
+            piece = known.get(id(exchange))
+            if piece is None or piece.previous is not previous:
+                piece = _Piece(exchange, previous, self._encode(exchange, previous))
+            kept[id(exchange)] = piece
+            previous = exchange
+        self._keep(request.conversation, kept)
+        return [kept[id(exchange)].encoded for exchange in request.history]
+
+    def _keep(self, conversation: str, kept: dict[int, _Piece]) -> None:
+        self._pieces[conversation] = kept
+        self._size += _size(kept)
+        while self._size > self._limit:
+            _, dropped = self._pieces.popitem(last=False)
+            self._size -= _size(dropped)
+
+
+def _size(pieces: dict[int, _Piece]) -> int:
+    return sum(len(piece.encoded) for piece in pieces.values())
