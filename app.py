@@ -9,7 +9,13 @@ from json import loads as read_json
 from chalice import Chalice, Rate
 from chalice.app import CloudWatchEvent, SQSEvent, WebsocketEvent
 
-from chalicelib.routes import catalogue, episodes, evaluations, leaderboards
+from chalicelib.routes import (
+    catalogue,
+    episodes,
+    evaluations,
+    leaderboards,
+    models,
+)
 from chalicelib.routes.endpoints import restate_refusal
 from chalicelib.services.messages import check_version
 from chalicelib.wiring import seconds_left, tilts
@@ -18,7 +24,7 @@ app = Chalice(app_name="tilts", configure_logs=False)
 app.experimental_feature_flags.update(["WEBSOCKETS"])
 
 app.register_middleware(restate_refusal, "http")
-for noun in (catalogue, evaluations, episodes, leaderboards):
+for noun in (catalogue, models, evaluations, episodes, leaderboards):
     app.register_blueprint(noun.routes.blueprint)
 
 # Start of queue workers.

@@ -72,6 +72,14 @@ class Store(Protocol):
     ) -> bool:
         """Move to another status, if it is in one of `was`."""
 
+    def replace_evaluation(
+        self, was: Evaluation, to: Evaluation, month_cap_microusd: int
+    ) -> bool:
+        """Replace it if it is still what it was; a larger budget is set aside too.
+
+        BudgetError.
+        """
+
     def create_episodes(self, episodes: Sequence[Episode]) -> None:
         """Keep those that are not there yet."""
 
@@ -128,6 +136,9 @@ class Store(Protocol):
 
     def close(self, episode_id: str, status: str, end: str, note: str | None) -> bool:
         """Reach a terminal state, once; false when it was reached before."""
+
+    def reopen(self, episode_id: str, due_at: float) -> bool:
+        """Let an episode that failed be played on; false unless it has failed."""
 
     def results(self, evaluation: str, limit: int, cursor: str | None) -> Page[Result]:
         """One row per episode, in the order in which episodes were created."""

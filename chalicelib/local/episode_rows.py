@@ -177,6 +177,14 @@ class EpisodeRows:
         )
         return row is not None
 
+    def reopen(self, episode_id: str, due_at: float) -> bool:
+        row = self._one(
+            "UPDATE episodes SET status='waiting', \"end\"=NULL, note=NULL, barren=0,"
+            " due_at=? WHERE id=? AND status='failed' RETURNING id",
+            (due_at, episode_id),
+        )
+        return row is not None
+
     def put_transcript(self, episode_id: str, transcript: bytes) -> None:
         self.database.connection().execute(
             "INSERT OR REPLACE INTO transcripts VALUES (?, ?)",

@@ -113,6 +113,20 @@ class EvaluationRows(MoneyRows):
             )
         return True
 
+    def replace_evaluation(
+        self, was: Evaluation, to: Evaluation, month_cap_microusd: int
+    ) -> bool:
+        with self.database.write() as connection:
+            if self.evaluation(was.id) != was:
+                return False
+            if to.budget_microusd and to.status != was.status:
+                self.reserve(to, month_cap_microusd)
+            connection.execute(
+                "UPDATE evaluations SET status=?, visibility=?, body=? WHERE id=?",
+                (to.status, to.visibility, canonical_json(to.to_json()), to.id),
+            )
+        return True
+
     def finish(self, result: Result) -> None:
         with self.database.write() as connection:
             connection.execute(

@@ -19,8 +19,8 @@ class MoneyRows:
         month = evaluation.created_at[:7]
         taken = connection.execute(
             "SELECT coalesce(sum(amount), 0) FROM reservations"
-            " WHERE team=? AND month=?",
-            (evaluation.team, month),
+            " WHERE team=? AND month=? AND evaluation<>?",
+            (evaluation.team, month, evaluation.id),
         ).fetchone()[0]
         left = month_cap_microusd - taken
         if evaluation.budget_microusd > left:
@@ -30,7 +30,7 @@ class MoneyRows:
                 left_microusd=max(left, 0),
             )
         connection.execute(
-            "INSERT INTO reservations VALUES (?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO reservations VALUES (?, ?, ?, ?)",
             (evaluation.id, evaluation.team, month, evaluation.budget_microusd),
         )
 

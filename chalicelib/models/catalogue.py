@@ -65,6 +65,7 @@ class ModelRow:
     as_of: date | None
     shutdown: date | None
     reason: str | None
+    call_seconds: float = 120.0
 
     @property
     def provider(self) -> str:
@@ -146,6 +147,7 @@ def _read_row(row: dict[str, Any]) -> ModelRow:
         as_of=_read_date(row["as_of"]),
         shutdown=_read_date(row["shutdown"]),
         reason=row.get("reason"),
+        call_seconds=row.get("call_seconds", 120.0),
     )
 
 

@@ -65,6 +65,7 @@ class Request:
     body: Any
     headers: Any
     source: str
+    caller: Any
 
 
 ENDPOINTS: Final[list[Endpoint]] = []
@@ -95,6 +96,12 @@ class Routes:
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Declare a view that changes something."""
         return self._declare("POST", path, reply, NoQuery, body, status, ())
+
+    def delete(
+        self, path: str, reply: type[BaseModel]
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Declare a view that takes something away."""
+        return self._declare("DELETE", path, reply, NoQuery, None, 200, ())
 
     def _declare(
         self,
@@ -141,7 +148,7 @@ def answer(
         if endpoint.body is not None:
             content_type = request.headers.get("content-type")
             body = read_body(request.raw_body, content_type, endpoint.body)
-        asked = Request(query, body, request.headers, source_of(request))
+        asked = Request(query, body, request.headers, source_of(request), None)
         return shape_reply(endpoint, view(asked, **parts), request)
     except TiltsError as error:
         if error.status >= 500:

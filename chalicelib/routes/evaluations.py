@@ -38,6 +38,21 @@ class EvaluationBody(Body):
     repeats: Annotated[int, Field(ge=1, le=100)] = 1
     visibility: Literal["public", "team"] = "public"
     budget_microusd: Annotated[int, Field(ge=0, le=10**12)] = 0
+    episode_cap_microusd: Annotated[int, Field(ge=1, le=10**12)] | None = None
+    webhook: Annotated[str, Field(max_length=500)] | None = None
+
+
+class EntriesBody(Body):
+    """Which players to add, and what may be spent besides."""
+
+    players: Annotated[list[Text], Field(min_length=1, max_length=100)]
+    budget_microusd: Annotated[int, Field(ge=0, le=10**12)] = 0
+
+
+class RetryBody(Body):
+    """What may be spent besides."""
+
+    budget_microusd: Annotated[int, Field(ge=0, le=10**12)] = 0
 
 
 class EvaluationsQuery(PageQuery):
@@ -68,20 +83,22 @@ class ResultsQuery(Body):
 @routes.post("/evaluations", shapes.EvaluationShape, EvaluationBody, status=202)
 def create_evaluation(request: Request) -> Json:
     """Have players evaluated on a suite."""
-    body: EvaluationBody = request.body
+    wanted = read_wanted(request.body)
     key = request.headers.get("idempotency-key")
+    if key is None and wanted.budget_microusd:
+        raise RequestError(
+            "An evaluation that costs needs an Idempotency-Key: any text of your own, "
+            "the same when you send the same request again."
+        )
     if key is not None and not 1 <= len(key) <= 200:
         raise RequestError("The Idempotency-Key is 1 to 200 characters long.")
-    wanted = NewEvaluation(
-        suite=body.suite,
-        players=tuple(body.players),
-        name=body.name,
-        tags=tuple(body.tags),
-        repeats=body.repeats,
-        visibility=body.visibility,
-        budget_microusd=body.budget_microusd,
-    )
     return show_evaluation(tilts().evaluations.create(wanted, TEAM, key))
+
+
+@routes.post("/quotes", shapes.Quote, EvaluationBody)
+def quote_evaluation(request: Request) -> Json:
+    """What an evaluation would cost: low, expected, and the most."""
+    return tilts().evaluations.quote(read_wanted(request.body))
 
 
 @routes.get("/evaluations", shapes.Page[shapes.EvaluationShape], EvaluationsQuery)
@@ -121,6 +138,34 @@ def resume_evaluation(request: Request, evaluation_id: str) -> Json:
 def cancel_evaluation(request: Request, evaluation_id: str) -> Json:
     """End it; what was not played stays unplayed."""
     return show_evaluation(tilts().evaluations.cancel(evaluation_id))
+
+
+@routes.post("/evaluations/{evaluation_id}/retry", shapes.EvaluationShape, RetryBody)
+def retry_evaluation(request: Request, evaluation_id: str) -> Json:
+    """Play the episodes again that failed for no fault of a player."""
+    body: RetryBody = request.body
+    return show_evaluation(
+        tilts().evaluations.retry(evaluation_id, body.budget_microusd)
+    )
+
+
+@routes.post(
+    "/evaluations/{evaluation_id}/entries", shapes.EvaluationShape, EntriesBody
+)
+def add_entries(request: Request, evaluation_id: str) -> Json:
+    """Add players to an evaluation; naming one that is there adds a twin."""
+    body: EntriesBody = request.body
+    return show_evaluation(
+        tilts().evaluations.add_entries(
+            evaluation_id, tuple(body.players), body.budget_microusd
+        )
+    )
+
+
+@routes.post("/evaluations/{evaluation_id}/publish", shapes.EvaluationShape)
+def publish_evaluation(request: Request, evaluation_id: str) -> Json:
+    """Show a team's evaluation to everyone, whole."""
+    return show_evaluation(tilts().evaluations.publish(evaluation_id))
 
 
 @routes.get(
@@ -167,6 +212,21 @@ def list_results(request: Request, evaluation_id: str) -> Json | Plain:
     if query.format == "csv":
         return Plain(write_csv(page.items), CSV_TYPE, headers)
     return Plain(write_lines(page.items), JSON_LINES_TYPE, headers)
+
+
+def read_wanted(body: EvaluationBody) -> NewEvaluation:
+    """What a body asks for."""
+    return NewEvaluation(
+        suite=body.suite,
+        players=tuple(body.players),
+        name=body.name,
+        tags=tuple(body.tags),
+        repeats=body.repeats,
+        visibility=body.visibility,
+        budget_microusd=body.budget_microusd,
+        episode_cap_microusd=body.episode_cap_microusd,
+        webhook=body.webhook,
+    )
 
 
 def write_lines(rows: Any) -> str:

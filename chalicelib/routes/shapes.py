@@ -61,6 +61,63 @@ class PlayerShape(Reply):
     reason: str | None
 
 
+class ModelShape(Reply):
+    """A model: what it can do, what it costs in dollars per million tokens."""
+
+    id: str
+    provider: str
+    usable: bool
+    reason: str | None
+    context: int | None
+    output_tokens: int | None
+    efforts: list[str]
+    default_effort: str | None
+    has_temperature: bool
+    has_caching: bool
+    has_batch: bool
+    prices: list[dict[str, Any]] | None
+    price_version: str | None
+    source: str | None
+    as_of: str | None
+    shutdown: str | None
+
+
+class Models(Reply):
+    """All models."""
+
+    items: list[ModelShape]
+    prompts: dict[str, str]
+
+
+class EntryQuote(Reply):
+    """What one entry will cost, in micro-dollars."""
+
+    entry: str
+    episodes: int
+    low_microusd: int
+    expected_microusd: int
+    maximum_microusd: int
+    episode_cap_microusd: int
+    basis: str
+
+
+class Quote(Reply):
+    """What an evaluation will cost; it cannot cost more than its maximum."""
+
+    low_microusd: int
+    expected_microusd: int
+    maximum_microusd: int
+    episodes: int
+    entries: list[EntryQuote]
+
+
+class Switch(Reply):
+    """The kill switch: whether all calls to models are stopped."""
+
+    stopped: bool
+    reason: str
+
+
 class Players(Reply):
     """All players."""
 
@@ -102,12 +159,25 @@ class TaskShape(Reply):
     suite: str
 
 
+class MoneyShape(Reply):
+    """An evaluation's budget, what running episodes may still cost, what others did."""
+
+    budget_microusd: int
+    held_microusd: int
+    spent_microusd: int
+
+
 class Progress(Reply):
-    """How far an evaluation has come; `states` counts its episodes."""
+    """How far an evaluation has come; `states` counts its episodes.
+
+    `gates` says how many calls at once each provider takes now.
+    """
 
     episodes: int
     over: int
     states: dict[str, int]
+    money: MoneyShape
+    gates: dict[str, int]
 
 
 class EvaluationShape(Reply):

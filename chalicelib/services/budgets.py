@@ -6,10 +6,12 @@ it starts; an evaluation by its budget, which is set aside from the team's month
 is submitted. What a cap does not use comes free when its episode ends.
 """
 
+from fractions import Fraction
+from math import ceil
 from typing import Any, Final
 
 from chalicelib.interfaces import Store
-from chalicelib.models.catalogue import dearest_microusd_per_token
+from chalicelib.models.catalogue import ModelRow
 from chalicelib.players.model_player import ModelPlayer
 from chalicelib.players.player import Player
 from chalicelib.records import Evaluation, Suite
@@ -25,8 +27,17 @@ def episode_caps(player: Player, suite: Suite, cap_microusd: int | None) -> Caps
     if not isinstance(player, ModelPlayer):
         return Caps()
     tokens = int(suite.manifest["limits"].get("tokens_per_episode", TOKENS_PER_EPISODE))
-    most = -(-tokens * dearest_microusd_per_token(player.row) // 1)
-    return Caps(int(most if cap_microusd is None else min(most, cap_microusd)), tokens)
+    most = ceil(tokens * dearest_token(player.row, tokens))
+    return Caps(most if cap_microusd is None else min(most, cap_microusd), tokens)
+
+
+def dearest_token(row: ModelRow, tokens: int) -> Fraction:
+    """The highest price of any token in calls of at most so many, in micro-dollars."""
+    return max(
+        max(price.input, price.cached, price.cache_write, price.output)
+        for price in row.prices
+        if price.above < tokens
+    )
 
 
 def settle_month(store: Store, evaluation: Evaluation) -> None:

@@ -1,7 +1,7 @@
 """Evaluations: created, turned into episodes, paused, resumed, cancelled."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from typing import Any, Final
 
@@ -153,6 +153,70 @@ class Evaluations:
     def cancel(self, evaluation_id: str) -> Evaluation:
         """End it; what was not played stays unplayed. ConflictError when it is over."""
         return self._change(evaluation_id, OPEN, "finished", "cancelled")
+
+    def retry(self, evaluation_id: str, more_microusd: int) -> Evaluation:
+        """Play failed episodes again. ConflictError unless it is over, BudgetError."""
+        evaluation = self._reopen(evaluation_id, (), more_microusd)
+        cursor = None
+        while True:
+            page = self._store.episodes(evaluation_id, "failed", PAGE, cursor)
+            for episode in page.items:
+                self._store.reopen(episode.id, self._clock.now())
+            if page.next is None:
+                break
+            cursor = page.next
+        self._tend(evaluation_id)
+        return evaluation
+
+    def add_entries(
+        self, evaluation_id: str, player_ids: Sequence[str], more_microusd: int
+    ) -> Evaluation:
+        """Let further players play the same tasks.
+
+        RequestError, NotFoundError, ConflictError unless it is over, BudgetError.
+        """
+        evaluation = self._store.evaluation(evaluation_id)
+        entries = self._plans.name_entries(player_ids, evaluation.entries)
+        suite = self._suites.suite(evaluation.suite)
+        self._plans.check_size(suite, entries, evaluation.repeats)
+        cap = evaluation.pinned.get("episode_cap_microusd")
+        quote = self._quotes.quote(suite, entries, evaluation.repeats, cap)
+        check_budget(quote, more_microusd)
+        changed = self._reopen(evaluation_id, entries, more_microusd)
+        self._tend(evaluation_id)
+        return changed
+
+    def publish(self, evaluation_id: str) -> Evaluation:
+        """Show it to everyone, whole. There is no way back."""
+        while True:
+            was = self._store.evaluation(evaluation_id)
+            to = replace(was, visibility="public")
+            if self._store.replace_evaluation(was, to, 0):
+                return to
+
+    def _reopen(
+        self, evaluation_id: str, entries: Sequence[str], more_microusd: int
+    ) -> Evaluation:
+        """A finished evaluation goes on, with what it has spent and more as budget."""
+        was = self._store.evaluation(evaluation_id)
+        if was.status != "finished" or was.end == "cancelled":
+            raise ConflictError(
+                "Only an evaluation that has finished can go on.",
+                evaluation_status=was.status,
+            )
+        budget = was.budget_microusd
+        if more_microusd:
+            budget = self._store.money(evaluation_id).spent_microusd + more_microusd
+        to = replace(
+            was,
+            status="expanding",
+            end=None,
+            entries=(*was.entries, *entries),
+            budget_microusd=budget,
+        )
+        if not self._store.replace_evaluation(was, to, self._month_cap_microusd):
+            raise ConflictError("The evaluation has just changed: look at it again.")
+        return to
 
     def tend(self, evaluation_id: str, start: int) -> None:
         """Bring its episodes in line with its status, one page from `start` on."""

@@ -1,17 +1,17 @@
 """Models on offer: all there are, whether each can be used here, and if not why."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from chalicelib.errors import NotFoundError
+from chalicelib.errors import NotFoundError, StartError
 from chalicelib.interfaces import Clock
 from chalicelib.models.catalogue import (
     ModelRow,
     all_rows,
     is_shut_down,
-    read_compatible_rows,
 )
+from chalicelib.models.own import read_own_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +26,19 @@ class Offers:
     """The models of the data file and those of the owner's own server."""
 
     def __init__(
-        self, clock: Clock, services: Mapping[str, Service], compatible_models: str
+        self,
+        clock: Clock,
+        services: Mapping[str, Service],
+        compatible_models: str,
+        more_rows: Sequence[ModelRow] = (),
     ) -> None:
         self._clock = clock
         self._services = services
-        own = read_compatible_rows(compatible_models)
-        self._rows = {row.id: row for row in (*all_rows(), *own)}
+        try:
+            own = read_own_rows(compatible_models)
+        except ValueError as error:
+            raise StartError(str(error)) from error
+        self._rows = {row.id: row for row in (*all_rows(), *own, *more_rows)}
 
     def rows(self) -> list[ModelRow]:
         """All models, usable or not."""
@@ -59,6 +66,6 @@ class Offers:
         today = datetime.fromtimestamp(self._clock.now(), UTC).date()
         if is_shut_down(row, today):
             return f"Its provider shut it down on {row.shutdown}."
-        if not row.has_price:
-            return "Its price is not known here."
+        if not row.prices:
+            return f"It has no price here: {row.reason}."
         return None

@@ -6,6 +6,7 @@ but the board, so a changed prompt is another player.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from chalicelib.errors import NotFoundError, RequestError
@@ -27,7 +28,10 @@ from chalicelib.services.offers import Offers
 
 Json = dict[str, Any]
 
-NO_EFFORT: Final = "none"
+NO_EFFORT: Final = "default"
+"""Stands in an id for a model that is asked without a word on effort."""
+OUTPUT_TOKENS: Final = 16_000
+"""The most one answer may have, reasoning included."""
 
 
 class Players:
@@ -93,7 +97,7 @@ class Players:
             known = ", ".join(row.efforts) or NO_EFFORT
             raise RequestError(f"{row.id} has no effort {effort!r}; it has {known}.")
         prompt = find_prompt(version)
-        output_tokens = row.output_tokens
+        output_tokens = min(OUTPUT_TOKENS, row.output_limit or OUTPUT_TOKENS)
         digest = hash_prompt(version, output_tokens)
         return ModelPlayer(
             id=f"{row.id}~{effort or NO_EFFORT}~{version}~{digest}",
@@ -110,9 +114,10 @@ class Players:
     def _connect(self, provider: str) -> Any:
         if provider not in self._models:
             service = self._offers.service(provider)
-            self._models[provider] = find_provider(provider).connect(
-                service.key or "", service.base_url
-            )
+            connect = find_provider(provider).connect
+            if provider == "compatible":
+                connect = partial(connect, allow_local=self._allow_local_models)
+            self._models[provider] = connect(service.key or "", service.base_url)
         return self._models[provider]
 
     def _gate(self, provider: str) -> Gate:
