@@ -11,17 +11,24 @@ export class Evaluations {
     Object.assign(this, { list, note, feed, onChange, items: new Map() });
   }
 
-  has(id) {
-    return this.items.has(id);
-  }
-
   /** Read the newest ones, and follow those that are under way. */
   async refresh() {
+    this.again = true;
     if (this.busy) return;
     this.busy = true;
+    while (this.again) {
+      this.again = false;
+      await this.read();
+    }
+    this.busy = false;
+  }
+
+  async read() {
     try {
       const wait = () => setText(this.note, 'The server cannot be reached. Trying again.');
       const { items } = await ask(`/evaluations?limit=${SHOWN}`, wait);
+      const ids = new Set(items.map(({ id }) => id));
+      for (const id of this.items.keys()) if (!ids.has(id)) this.drop(id);
       for (const evaluation of items) if (!this.items.has(evaluation.id)) this.add(evaluation);
       this.list.replaceChildren(...items.map(({ id }) => this.items.get(id).element));
       setText(this.note, items.length ? '' : 'There are none yet. The second command below makes one.');
@@ -29,7 +36,6 @@ export class Evaluations {
     } catch (error) {
       setText(this.note, error.message);
     }
-    this.busy = false;
   }
 
   add({ id, name, suite, entries }) {
@@ -50,9 +56,15 @@ export class Evaluations {
     this.items.set(id, item);
   }
 
+  drop(id) {
+    this.feed.unwatch(`evaluation:${id}`);
+    this.items.delete(id);
+  }
+
   /** What the topic or REST says of one. */
   show({ id, status, end, progress }) {
     const item = this.items.get(id);
+    if (!item) return;
     const { episodes, over } = progress;
     item.bar.max = episodes;
     item.bar.value = over;

@@ -48,6 +48,7 @@ export class Follow {
 
   leave() {
     this.close?.();
+    clearTimeout(this.naming);
     this.close = this.id = this.log = null;
   }
 
@@ -95,7 +96,9 @@ export class Follow {
     if (!this.log?.events.length) return;
     this.pinned = false;
     this.show(Math.max(0, Math.min(index, this.log.events.length - 1)));
-    history.replaceState(null, '', `#/episode/${encodeURIComponent(this.id)}/${this.index + 1}`);
+    clearTimeout(this.naming); // some browsers allow only few of these a second
+    const address = `#/episode/${encodeURIComponent(this.id)}/${this.index + 1}`;
+    this.naming = setTimeout(() => history.replaceState(null, '', address), 200);
   }
 
   pin() {

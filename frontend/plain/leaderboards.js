@@ -33,9 +33,9 @@ function makeRow(board, row, scale, variants) {
   return h('tr', null,
     h('th', { scope: 'row' }, playerLabel(row.player),
       h('small', null, row.status === 'complete' ? 'complete' : `incomplete: ${row.missing} of ${board.tasks} missing`)),
-    h('td', { class: 'figure' }, h('b', null, format(primary.estimate)),
-      h('small', null, isSettled ? `${format(primary.low)} – ${format(primary.high)}` : 'not settled')),
-    h('td', null, makeBar(primary, scale)),
+    h('td', null, h('div', { class: 'estimate' }, makeBar(primary, scale),
+      h('span', null, h('b', null, format(primary.estimate)),
+        h('small', null, isSettled ? `${format(primary.low)} – ${format(primary.high)}` : 'not settled')))),
     variants.map((name) => h('td', { class: 'figure wide' }, row.variants[name] ? format(row.variants[name].estimate) : '–')),
     h('td', { class: 'figure' }, String(primary.n)),
     h('td', { class: 'figure' }, percent(forfeits.estimate)));
@@ -49,7 +49,7 @@ export function makeTable(board) {
   const level = board.rows[0]?.primary.level ?? 0.95;
   const head = (text, kind) => h('th', { scope: 'col', class: kind }, text);
   const body = board.rows.map((row) => makeRow(board, row, scale, weighted));
-  if (!body.length) body.push(h('tr', null, h('td', { colspan: 5 + weighted.length }, 'Nobody has finished a game here yet.')));
+  if (!body.length) body.push(h('tr', null, h('td', { colspan: 4 + weighted.length }, 'Nobody has finished a game here yet.')));
   const caption = [board.about,
     weighted.length && `${weighted.join(', ')} weigh ${new Set(Object.values(board.weights)).size === 1 ? 'the same' : 'as stated'}.`,
     methods.length && `Intervals: ${level * 100}%, ${methods.join('; ')}.`,
@@ -58,8 +58,7 @@ export function makeTable(board) {
     h('figcaption', { id: `about-${board.id}` },
       h('b', null, `${gameOf(board.game).name} · ${board.suite}`), caption.filter(Boolean).join(' ')),
     h('table', { 'aria-labelledby': `about-${board.id}` },
-      h('thead', null, h('tr', null, head('Player'), head(NAMES[board.metric] ?? board.metric, 'figure'),
-        h('th', { scope: 'col', class: 'ends' }, h('span', null, format(scale[0])), h('span', null, format(scale[1]))),
+      h('thead', null, h('tr', null, head('Player'), head(`${NAMES[board.metric] ?? board.metric}, ${scale.map(format).join(' to ')}`),
         weighted.map((name) => head(name, 'figure wide')),
         head('n', 'figure'), head('Forfeits', 'figure'))),
       h('tbody', null, body)));

@@ -30,7 +30,7 @@ export function makeMastermind() {
     const turns = Array.from({ length: view.limit }, (_, index) =>
       makeTurn(view.turns[index], view.pegs, index === view.turns.length - 1));
     const side = [];
-    if (insight) side.push(h('b', { class: 'codes-left' }, count(insight.remaining, 'code')), h('span', null, 'left'), ...makeOdds(view, insight));
+    if (insight && !truth) side.push(h('b', { class: 'codes-left' }, count(insight.remaining, 'code')), h('span', null, 'left'), ...makeOdds(view, insight));
     if (truth) side.push(h('span', null, 'the code'), h('div', { class: 'pegs' }, truth.secret.map(peg)));
     element.replaceChildren(h('div', { class: 'turns' }, turns), h('div', { class: 'side' }, side));
   };

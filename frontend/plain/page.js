@@ -14,7 +14,7 @@ const STATUS = { connecting: 'Connecting …', live: 'Live', reconnecting: 'Reco
 
 const feed = new LiveFeed(`${location.origin.replace(/^http/, 'ws')}/v1/socket`, {
   onStatus(status) {
-    byId('status').dataset.status = status;
+    document.body.dataset.status = status;
     setText(byId('status'), STATUS[status]);
   },
   onError(message) {
@@ -35,10 +35,14 @@ const follow = new Follow(byId('game'), episodes);
 const commands = new Commands(byId('commands'));
 new Play(byId('table'));
 
+const known = new Set(); // evaluations that were seen in progress
+
 feed.watch('live', {
   state(live) {
     wall.take(live);
-    if (live.episodes.some(({ evaluation }) => !evaluations.has(evaluation))) evaluations.refresh();
+    const before = known.size;
+    for (const { evaluation } of live.episodes) known.add(evaluation);
+    if (known.size > before) evaluations.refresh();
   },
 });
 feed.start();

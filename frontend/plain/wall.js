@@ -25,19 +25,15 @@ class Tile {
     this.game = game;
     this.board = game.makeBoard();
     this.badge = h('span', { class: 'badge' }, isReplay ? 'replay' : 'starting');
-    this.what = h('p', { class: 'what' });
+    this.step = h('span', null, 'opening');
+    this.what = h('p', { class: 'what' }, h('span', { class: 'wide' }, `${game.name} · `), `${episode.variant} · `, this.step);
     this.grade = h('p', { class: 'grade' });
     this.said = h('p', { class: 'said', dir: 'auto' });
     this.element.replaceChildren(h('a', { href: `#/episode/${encodeURIComponent(episode.id)}` },
       h('div', { class: 'stage', 'aria-hidden': 'true' }, this.board.element),
       h('p', { class: 'who' }, playerLabel(episode.entry), this.badge),
       this.what, this.grade, this.said));
-    this.note(0);
     this.close = this.episodes.open(episode.id, (log) => { this.log = log; }, { isLive: !isReplay });
-  }
-
-  note(step) {
-    setText(this.what, `${this.game.name} · ${this.episode.variant} · ${step ? `step ${step}` : 'opening'}`);
   }
 
   /** One step on, if there is one; free once the end has been seen for a while. */
@@ -58,10 +54,10 @@ class Tile {
     const { events } = this.log;
     const event = events[this.shown];
     this.board.draw(positionAt(events, this.shown));
-    if (event.step) this.note(event.step);
+    if (event.step) setText(this.step, `step ${event.step}`);
     const [happened, details, chip] = describeEvent(this.game, event);
     if (event.type === 'moved') this.grade.replaceChildren(chip, ` ${details}`);
-    else if (event.type !== 'ended') setText(this.grade, event.type === 'started' ? details : happened);
+    else if (event.type !== 'ended') setText(this.grade, event.type === 'started' ? details : `${happened}: ${details}`);
     if (event.type !== 'ended') setText(this.said, event.said ?? '');
     const ended = event.type === 'ended' && event.outcome;
     setText(this.badge, ended || (this.isReplay ? 'replay' : 'live'));
@@ -96,7 +92,7 @@ export class Wall {
     }
     if (!this.live.length) this.replay();
     const playing = this.live.length;
-    const isReplaying = this.tiles.some((tile) => tile.isReplay && !tile.isFree);
+    const isReplaying = this.tiles.some((tile) => tile.isReplay);
     setText(this.note, playing
       ? `${playing >= 100 ? '100 or more games' : playing === 1 ? 'One game' : `${playing} games`} in progress. Choose one to follow it.`
       : `Nothing is being played right now.${isReplaying ? ' These are replays of finished games.' : ''} To start something, take a command from below, or play yourself.`);

@@ -39,7 +39,7 @@ async function openPage() {
 }
 
 const page = await openPage();
-const hasStatus = (status) => page.waitForSelector(`#status[data-status=${status}]`);
+const hasStatus = (status) => page.waitForSelector(`[data-status=${status}] #status`);
 const shows = (selector, text) => page.locator(selector, { hasText: text }).first().waitFor();
 
 async function checkWall() {
@@ -60,7 +60,7 @@ async function checkLeaderboards() {
 async function checkRestart() {
   isAway = true;
   console.log('restart');
-  await page.waitForSelector('#status:not([data-status=live])');
+  await page.waitForSelector(':not([data-status=live]) > header #status');
   await answers.next();
   await hasStatus('live');
   isAway = false;
@@ -96,12 +96,13 @@ async function checkReplay() {
   await page.locator('#game h2').focus();
   await page.keyboard.press('ArrowRight');
   assert.equal(await slider.inputValue(), '2');
-  assert.match(page.url(), /#\/episode\/ep_[0-9a-f]+\/2$/);
+  await page.waitForURL(/#\/episode\/ep_[0-9a-f]+\/2$/);
   await page.locator('#game .steps button').first().click();
   assert.equal(await slider.inputValue(), '1');
   await page.keyboard.press('End');
   assert.equal(await looks(), end);
   // The address alone leads to the same place.
+  await page.waitForURL(/\/[3-9][0-9]*$|\/[12][0-9]+$/);
   await page.evaluate(() => location.assign('#/'));
   await page.waitForSelector('#home:not([hidden])');
   await page.goBack();
@@ -112,7 +113,7 @@ async function checkReplay() {
 const closed = () => page.locator('#table button.shut');
 const startPlay = async () => {
   await page.locator('#table .primary').click();
-  await page.waitForSelector('#table button.open');
+  await shows('#table [role=status]', 'The opening is played.');
 };
 
 async function checkPlay() {

@@ -163,7 +163,7 @@ class Freezing(Watched):
         self.thawed = asyncio.Event()
 
     async def __call__(self, call: Callable[..., T], *args: Any) -> T:
-        is_here = self.count + 1 == self._freeze_at
+        is_here = self.count + 1 == self._freeze_at and not self.frozen.is_set()
         if is_here and self._freeze_side == "before":
             await self._freeze()
         result = await super().__call__(call, *args)
@@ -223,6 +223,7 @@ def begin(world: World, plan: list[tuple[str, str]]) -> list[Episode]:
         ),
         None,
         "",
+        0,
     )
     evaluation = world.store.evaluation(EVALUATION)
     episodes = [
@@ -317,7 +318,7 @@ def results_of(world: World, evaluation: str = EVALUATION) -> list[Result]:
 
 @dataclass(frozen=True)
 class Ending:
-    """Everything that is left of an episode, but for how often it was claimed."""
+    """What is left of an episode, but for the number of its claims and calls."""
 
     log: str
     result: Result
@@ -333,14 +334,17 @@ def ending_of(world: World, episode_id: str) -> Ending:
     transcript = world.store.transcript(episode_id)
     assert transcript == write_transcript(events)
     (result,) = [
-        row for row in results_of(world, episode.evaluation) if row.episode == episode_id
+        row
+        for row in results_of(world, episode.evaluation)
+        if row.episode == episode_id
     ]
     assert result.log_hash == hash_log(transcript)
     assert result.scores == events[-1].body["scores"]
     assert result.end == events[-1].body["outcome"] == episode.end
     check_calls(world, events, episode_id)
-    log = mask_epochs(transcript.decode())
-    return Ending(log, replace(result, log_hash=""), episode.status, episode.end)
+    scores = {**result.scores, "calls": 0}
+    masked = replace(result, log_hash="", scores=scores)
+    return Ending(mask(transcript.decode()), masked, episode.status, episode.end)
 
 
 def check_calls(world: World, events: object, episode_id: str) -> None:
@@ -363,6 +367,7 @@ def count_wasted(world: World, episode_id: str) -> int:
     return sum(row.id not in named for row in world.store.calls(episode_id))
 
 
-def mask_epochs(log: str) -> str:
-    """The log without the number of the claim under which each call was made."""
-    return re.sub(r'"call":"(\d+)\.\d+\.(\d+)"', r'"call":"\1.*.\2"', log)
+def mask(log: str) -> str:
+    """The log without what a kill may change: the claim of a call, and their number."""
+    log = re.sub(r'"call":"(\d+)\.\d+\.(\d+)"', r'"call":"\1.*.\2"', log)
+    return re.sub(r'"calls":\d+', '"calls":0', log)

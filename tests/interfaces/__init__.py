@@ -1,0 +1,1 @@
+"""The contracts of the outside, the same for every back end."""
