@@ -7,6 +7,7 @@ TiltsError                     500
 │   └── MoveError              422
 │       ├── InvalidMoveError        cannot be read
 │       └── IllegalMoveError        is read, and not allowed
+├── UnauthorizedError          401  no key, or none that counts
 ├── AccessError                403
 ├── NotFoundError              404
 ├── ConflictError              409
@@ -79,6 +80,13 @@ class IllegalMoveError(MoveError):
     """A move that is read, and not allowed in this position."""
 
     title = "The move is not allowed"
+
+
+class UnauthorizedError(TiltsError):
+    """The caller has to say who it is, with a key that counts."""
+
+    status = 401
+    title = "A key is needed"
 
 
 class AccessError(TiltsError):

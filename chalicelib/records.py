@@ -58,6 +58,8 @@ class Evaluation:
     created_at: str
     pinned: Json
     end: EvaluationEnd | None = None
+    untended: bool = False
+    """Whether its episodes are still to be brought in line with its status."""
 
     def to_json(self) -> Json:
         """The record as stored."""

@@ -119,7 +119,7 @@ class EvaluationRows(MoneyRows):
         with self.database.write() as connection:
             if self.evaluation(was.id) != was:
                 return False
-            if to.budget_microusd and to.status != was.status:
+            if to.budget_microusd and to.status == "expanding":
                 self.reserve(to, month_cap_microusd)
             connection.execute(
                 "UPDATE evaluations SET status=?, visibility=?, body=? WHERE id=?",
@@ -147,8 +147,9 @@ class EvaluationRows(MoneyRows):
         rows = (
             self.database.connection()
             .execute(
-                "SELECT body, serial FROM results WHERE evaluation=? AND serial>?"
-                " ORDER BY serial LIMIT ?",
+                "SELECT r.body, e.serial FROM results r"
+                " JOIN episodes e ON e.id = r.episode"
+                " WHERE r.evaluation=? AND e.serial>? ORDER BY e.serial LIMIT ?",
                 (evaluation, int(cursor or 0), limit + 1),
             )
             .fetchall()

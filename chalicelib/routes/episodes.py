@@ -22,7 +22,7 @@ TRANSCRIPT_TYPE: Final = "application/x-ndjson"
 class EventsQuery(Body):
     """Which events to show."""
 
-    after: Annotated[int, Field(ge=0)] = 0
+    after: Annotated[int, Field(ge=0, lt=2**53)] = 0
     limit: Annotated[int, Field(ge=1, le=100)] = 100
 
 
@@ -36,7 +36,7 @@ class EpisodeBody(Body):
 class MoveBody(Body):
     """A move: its step, its arguments, and the token that came with the episode."""
 
-    step: Annotated[int, Field(ge=1)]
+    step: Annotated[int, Field(ge=1, lt=2**53)]
     move: Json
     token: Annotated[str, Field(min_length=1, max_length=100)]
 

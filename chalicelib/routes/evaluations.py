@@ -237,4 +237,6 @@ def write_lines(rows: Any) -> str:
 
 def show_evaluation(evaluation: Evaluation, progress: Json | None = None) -> Json:
     """An evaluation as the API shows it."""
-    return {**evaluation.to_json(), "progress": progress}
+    shown = evaluation.to_json()
+    del shown["untended"]
+    return {**shown, "progress": progress}

@@ -40,7 +40,7 @@ LEASE_SECONDS: Final = 90.0
 HEARTBEAT_SECONDS: Final = 30.0
 BARREN_CLAIMS: Final = 5
 MARGIN_SECONDS: Final = 10.0
-WAIT_SECONDS: Final = 15.0
+WAIT_SECONDS: Final = 5.0
 """Until an episode that must wait (for money, a place, the switch) is asked for again."""
 EVENTS_READ: Final = 500
 
@@ -97,7 +97,8 @@ class Episodes:
             asyncio.create_task(
                 self._play_one(episode_id, owner, holdings, teller, stop_at)
             )
-            for episode_id in episode_ids
+            # Named twice, it would be claimed twice: this worker is one owner.
+            for episode_id in dict.fromkeys(episode_ids)
         ]
         helpers = [
             asyncio.create_task(self._beat(holdings)),
@@ -210,7 +211,8 @@ class Episodes:
             await self._commit(sitting, transcript.draft_started(), teller)
         latest = stop_at - MARGIN_SECONDS
         while not transcript.ended:
-            await self._check_status(sitting)
+            if not transcript.is_decided:
+                await self._check_status(sitting)
             call_ends = self._clock.now() + sitting.player.call_seconds
             if call_ends > latest and not transcript.is_decided:
                 await self._release(sitting, self._clock.now())

@@ -1,6 +1,6 @@
 """Evaluations: created, turned into episodes, paused, resumed, cancelled."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from typing import Any, Final
@@ -26,6 +26,7 @@ from chalicelib.services.quotes import Quotes
 from chalicelib.services.suites import Suites
 
 Json = dict[str, Any]
+Act = Callable[[Sequence[Episode]], None]
 
 PAGE: Final = 500
 
@@ -226,10 +227,15 @@ class Evaluations:
         elif evaluation.status == "paused":
             self._for_each_open(evaluation, self._park)
         elif evaluation.status == "finished":
-            self._for_each_open(evaluation, self._leave_unplayed)
+            self._for_each(evaluation, "waiting", self._leave_unplayed)
+            # What was begun is ended by a worker: its log may be over already.
+            self._for_each(evaluation, "playing", self._queue_again)
             self._settle(evaluation)
         else:
             self._for_each_open(evaluation, self._queue_again)
+        if evaluation.untended:
+            tended = replace(evaluation, untended=False)
+            self._store.replace_evaluation(evaluation, tended, 0)
 
     def _price(
         self, suite: Suite, entries: Sequence[str], wanted: NewEvaluation
@@ -264,15 +270,18 @@ class Evaluations:
         else:
             self._store.change_evaluation(evaluation.id, ("expanding",), "queued")
 
-    def _for_each_open(self, evaluation: Evaluation, act: Any) -> None:
+    def _for_each_open(self, evaluation: Evaluation, act: Act) -> None:
         for status in ("waiting", "playing"):
-            cursor = None
-            while True:
-                page = self._store.episodes(evaluation.id, status, PAGE, cursor)
-                act(page.items)
-                if page.next is None:
-                    break
-                cursor = page.next
+            self._for_each(evaluation, status, act)
+
+    def _for_each(self, evaluation: Evaluation, status: str, act: Act) -> None:
+        cursor = None
+        while True:
+            page = self._store.episodes(evaluation.id, status, PAGE, cursor)
+            act(page.items)
+            if page.next is None:
+                break
+            cursor = page.next
 
     def _park(self, episodes: Sequence[Episode]) -> None:
         for episode in episodes:
@@ -316,14 +325,18 @@ class Evaluations:
         to: EvaluationStatus,
         end: EvaluationEnd | None = None,
     ) -> Evaluation:
-        if not self._store.change_evaluation(evaluation_id, was, to, end):
-            status = self._store.evaluation(evaluation_id).status
-            raise ConflictError(
-                f"The evaluation is {status}; this needs it to be {' or '.join(was)}.",
-                evaluation_status=status,
-            )
-        self._tend(evaluation_id)
-        return self._store.evaluation(evaluation_id)
+        while True:
+            present = self._store.evaluation(evaluation_id)
+            if present.status not in was:
+                raise ConflictError(
+                    f"The evaluation is {present.status}; this needs it to be "
+                    f"{' or '.join(was)}.",
+                    evaluation_status=present.status,
+                )
+            changed = replace(present, status=to, end=end, untended=True)
+            if self._store.replace_evaluation(present, changed, 0):
+                self._tend(evaluation_id)
+                return changed
 
 
 def check_budget(quote: Json, budget: int) -> None:

@@ -8,6 +8,8 @@ from chalicelib.services.evaluations import Evaluations
 
 Json = dict[str, Any]
 LIVE_LIMIT = 100
+LIVE_PAGES = 10
+"""How many pages are read where visits, which nobody may watch, lie between."""
 
 
 class Snapshots:
@@ -24,9 +26,15 @@ class Snapshots:
 
     def live(self, limit: int = LIVE_LIMIT) -> Json:
         """The newest episodes in progress that may be watched."""
-        page = self._store.episodes(None, "playing", limit, None, newest_first=True)
-        shown = [show_episode(e) for e in page.items if e.evaluation != VISITS]
-        return {"episodes": shown}
+        shown: list[Json] = []
+        cursor = None
+        for _ in range(LIVE_PAGES):
+            page = self._store.episodes(None, "playing", limit, cursor, True)
+            shown += [show_episode(e) for e in page.items if e.evaluation != VISITS]
+            cursor = page.next
+            if cursor is None or len(shown) >= limit:
+                break
+        return {"episodes": shown[:limit]}
 
     def evaluation(self, evaluation_id: str) -> Json:
         """Status and progress of an evaluation."""

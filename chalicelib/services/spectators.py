@@ -7,6 +7,7 @@ second, each replacing the last.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -25,6 +26,9 @@ BAD_FRAMES: Final = 10
 FRAME_BYTES: Final = 32 * 1024
 CONNECTION_SECONDS: Final = 2.5 * 3600
 STATE_SECONDS: Final = 1.0
+TRAILING_LOST_SECONDS: Final = 10.0
+LARGEST_N: Final = 2**53
+TOPIC: Final = re.compile(r"[A-Za-z0-9_:]{1,80}")
 
 
 class BadFrameError(TiltsError):
@@ -96,7 +100,7 @@ class Spectators:
 
     def _watch(self, connection: str, frame: Json) -> None:
         topic, after = read_topic(frame.get("topic")), frame.get("after", 0)
-        if type(after) is not int or after < 0:
+        if not is_number(after):
             raise BadFrameError("bad-after", "after is the number of the last event.")
         topics = self._store.topics(connection)
         if topic not in topics and len(topics) >= TOPICS_PER_SOCKET:
@@ -120,7 +124,7 @@ class Spectators:
             raise BadFrameError("bad-topics", "topics maps each topic to its last n.")
         followed = self._store.topics(connection)
         for topic, n in topics.items():
-            if type(n) is not int or n < 0:
+            if not is_number(n):
                 raise BadFrameError("bad-topics", "Each n is a number from 0 on.")
             if topic in followed and topic.startswith("episode:"):
                 self._catch_up(connection, topic, n, is_final=False)
@@ -174,20 +178,26 @@ class Spectators:
         if not watchers:
             return
         now = self._clock.now()
-        was = self._store.document("state", topic)
-        sent_at = was["sent_at"] if was else 0.0
-        pending = bool(was and was["pending"]) and now - sent_at < 10 * STATE_SECONDS
-        if is_trailing or now - sent_at >= STATE_SECONDS:
-            to = {"sent_at": now, "pending": False}
-            if self._store.change_document("state", topic, was, to):
+        known = self._store.document("state", topic)
+        was = known or {"sent_at": 0.0, "trails_at": None}
+        too_soon = now - was["sent_at"] < STATE_SECONDS
+        trails_at = None if is_trailing else was["trails_at"]
+        if trails_at is not None and now > trails_at + TRAILING_LOST_SECONDS:
+            trails_at = None
+        if not too_soon:
+            to = {"sent_at": now, "trails_at": trails_at}
+            if self._store.change_document("state", topic, known, to):
                 state = self._snapshots.take(topic)
                 frame = {"type": "state", "topic": topic, "state": state}
                 self._send_to_all(watchers, [frame])
-        elif not pending:
-            to = {"sent_at": sent_at, "pending": True}
-            if self._store.change_document("state", topic, was, to):
+        elif trails_at is None:
+            trails_at = was["sent_at"] + STATE_SECONDS
+            to = {"sent_at": was["sent_at"], "trails_at": trails_at}
+            if self._store.change_document("state", topic, known, to):
                 self._queue.send(
-                    messages.BROADCAST, [messages.state_message(topic)], STATE_SECONDS
+                    messages.BROADCAST,
+                    [messages.state_message(topic)],
+                    trails_at - now,
                 )
 
     def _send_state(self, connection: str, topic: str) -> None:
@@ -226,9 +236,14 @@ def read_frame(text: str) -> Json:
     return frame
 
 
+def is_number(value: Any) -> bool:
+    """Whether it can be the number of an event."""
+    return type(value) is int and 0 <= value < LARGEST_N
+
+
 def read_topic(topic: Any) -> str:
     """A topic's name. BadFrameError."""
-    if isinstance(topic, str) and len(topic) <= 80:
+    if isinstance(topic, str) and TOPIC.fullmatch(topic):
         noun, _, name = topic.partition(":")
         if topic == "live" or (noun in ("episode", "evaluation") and name):
             return topic

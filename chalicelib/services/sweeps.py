@@ -1,13 +1,19 @@
 """The sweeper: what guarantees that everything that was begun is finished."""
 
+import logging
+
+from chalicelib.errors import EngineChangedError, StepError
 from chalicelib.interfaces import Clock, Queue, Store
-from chalicelib.records import VISITS, Episode
+from chalicelib.records import VISITS, Episode, Evaluation
 from chalicelib.services import messages
 from chalicelib.services.endings import Endings
 from chalicelib.services.perform import Perform
 from chalicelib.services.visits import Visits
 
+log = logging.getLogger("tilts.sweeps")
+
 SHARDS = 16
+NEWEST_FINISHED = 100
 FOUND_AT_ONCE = 1_000
 ASK_AGAIN_SECONDS = 300.0
 
@@ -38,7 +44,9 @@ class Sweeps:
             now = self._clock.now()
             due = await self._perform(self._store.due, now, shard, FOUND_AT_ONCE)
             found += len(due)
-            await self._ask([await self._perform(self._store.episode, e) for e in due])
+            episodes = [await self._perform(self._store.episode, e) for e in due]
+            # What was claimed in the meantime is somebody's again.
+            await self._ask([e for e in episodes if e.due_at and e.due_at <= now])
         await self._tend()
         return found
 
@@ -46,7 +54,7 @@ class Sweeps:
         providers: dict[str, list[str]] = {}
         for episode in episodes:
             if episode.evaluation == VISITS:
-                await self._perform(self._visits.expire, episode)
+                await self._expire(episode)
                 continue
             # Asked for once in a while, so that a long queue is not asked for twice.
             later = self._clock.now() + ASK_AGAIN_SECONDS
@@ -59,19 +67,36 @@ class Sweeps:
             bodies = messages.play_messages(provider, ids)
             await self._perform(self._queue.send, messages.PLAY, bodies)
 
+    async def _expire(self, episode: Episode) -> None:
+        try:
+            await self._perform(self._visits.expire, episode)
+        except StepError:
+            log.info("%s was moved in its last moment", episode.id)
+        except EngineChangedError as error:
+            await self._endings.fail(episode, error.message, None)
+
     async def _tend(self) -> None:
-        for status in ("expanding", "queued", "running"):
+        for status in ("expanding", "queued", "running", "paused"):
             cursor = None
             while True:
                 page = await self._perform(
                     self._store.evaluations, {"status": status}, 100, cursor
                 )
                 for evaluation in page.items:
-                    if status == "expanding":
-                        bodies = [messages.expand_message(evaluation.id)]
-                        await self._perform(self._queue.send, messages.EXPAND, bodies)
-                    else:
-                        await self._endings.complete(evaluation.id)
+                    await self._look_after(evaluation)
                 if page.next is None:
                     break
                 cursor = page.next
+        newest = await self._perform(
+            self._store.evaluations, {"status": "finished"}, NEWEST_FINISHED, None
+        )
+        for evaluation in newest.items:
+            if evaluation.untended:
+                await self._look_after(evaluation)
+
+    async def _look_after(self, evaluation: Evaluation) -> None:
+        if evaluation.untended or evaluation.status == "expanding":
+            bodies = [messages.expand_message(evaluation.id)]
+            await self._perform(self._queue.send, messages.EXPAND, bodies)
+        elif evaluation.status != "paused":
+            await self._endings.complete(evaluation.id)

@@ -167,7 +167,9 @@ class Transcript:
         """Take up a committed event. EngineChangedError when it cannot be replayed."""
         if event.n != self.n + 1:
             raise EngineChangedError(f"Event {event.n} follows {self.n}.")
-        if event.type == "moved":
+        if event.type == "started":
+            self._check_start(event)
+        elif event.type == "moved":
             self._add_move(event)
         elif event.type == "attempted":
             self.tries += 1
@@ -184,6 +186,13 @@ class Transcript:
         for event in events:
             self.add(event)
         return self
+
+    def _check_start(self, event: Event) -> None:
+        view = self.game.view(self.observation)
+        if canonical_json(event.body["view"]) != canonical_json(view):
+            raise EngineChangedError(
+                f"{self.game.generator} makes another first position of this task."
+            )
 
     def _add_move(self, event: Event) -> None:
         body = event.body
