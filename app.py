@@ -34,7 +34,7 @@ for noun in (catalogue, models, evaluations, episodes, leaderboards):
 def expand_evaluation(event: SQSEvent) -> None:
     for record in event:
         message = check_version(read_json(record.body))
-        tilts().evaluations.tend(message["expand"], message["start"])
+        tilts().tend(message["expand"], message["start"])
 
 
 @app.on_sqs_message(queue="tilts-play", batch_size=1)

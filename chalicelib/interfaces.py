@@ -69,6 +69,7 @@ class Store(Protocol):
         was: Iterable[EvaluationStatus],
         to: EvaluationStatus,
         end: EvaluationEnd | None = None,
+        note: str | None = None,
     ) -> bool:
         """Move to another status, if it is in one of `was`."""
 

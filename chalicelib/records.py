@@ -58,6 +58,7 @@ class Evaluation:
     created_at: str
     pinned: Json
     end: EvaluationEnd | None = None
+    note: str | None = None
     untended: bool = False
     """Whether its episodes are still to be brought in line with its status."""
 

@@ -119,6 +119,18 @@ class Tilts:
                 self._runner = asyncio.Runner()
             return self._runner.run(work())
 
+    def tend(self, evaluation_id: str, start: int) -> None:
+        """Bring an evaluation's episodes in line with it, once its models are there."""
+        from chalicelib.services.perform import perform_directly
+        from chalicelib.services.preflight import Preflight
+
+        if not start:
+            preflight = Preflight(
+                self.store, self.players, self.offers, perform_directly
+            )
+            self.run(lambda: preflight.check(evaluation_id))
+        self.evaluations.tend(evaluation_id, start)
+
     def play(self, episode_ids: list[str], seconds_left: float) -> None:
         """Play a slice of episodes; what is not over in time is queued again."""
         from chalicelib.services.endings import Endings

@@ -100,7 +100,7 @@ class World:
         """Do what the expand queue asks for."""
         return self.drain(
             "expand",
-            lambda body: self.tilts.evaluations.tend(body["expand"], body["start"]),
+            lambda body: self.tilts.tend(body["expand"], body["start"]),
         )
 
     def play(self, seconds_left: float = 900.0) -> int:

@@ -101,12 +101,13 @@ class EvaluationRows(MoneyRows):
         was: Iterable[EvaluationStatus],
         to: EvaluationStatus,
         end: EvaluationEnd | None = None,
+        note: str | None = None,
     ) -> bool:
         with self.database.write() as connection:
             present = self.evaluation(evaluation_id)
             if present.status not in set(was):
                 return False
-            changed = replace(present, status=to, end=end)
+            changed = replace(present, status=to, end=end, note=note)
             connection.execute(
                 "UPDATE evaluations SET status=?, body=? WHERE id=?",
                 (to, canonical_json(changed.to_json()), evaluation_id),

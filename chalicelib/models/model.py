@@ -130,6 +130,9 @@ class Model(Protocol):
     async def answer(self, request: ModelRequest, seconds: float) -> Answer:
         """One try, ended after `seconds` whatever happens. CallError, nothing else."""
 
+    async def check(self, model: str, seconds: float) -> None:
+        """Ask for the model itself, free of charge. CallError."""
+
     async def aclose(self) -> None:
         """Give back its connections."""
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 from chalicelib.games import GAMES, find_game
-from chalicelib.players.roster import PLAYERS
 from chalicelib.records import Suite, Task
 from chalicelib.routes import shapes
 from chalicelib.routes.endpoints import JSON_TYPE, Plain, Request, Routes
@@ -37,7 +36,7 @@ def list_games(request: Request) -> Json:
 
 @routes.get("/players", shapes.Players)
 def list_players(request: Request) -> Json:
-    """Everyone who can be asked to play."""
+    """Everyone who can be asked to play here; GET /models says what else there is."""
     return {
         "items": [
             {
@@ -45,10 +44,8 @@ def list_players(request: Request) -> Json:
                 "kind": player.kind,
                 "games": list(player.games),
                 "about": player.about,
-                "usable": True,
-                "reason": None,
             }
-            for player in PLAYERS.values()
+            for player in (*tilts().players.scripted(), *tilts().players.on_offer())
         ]
     }
 

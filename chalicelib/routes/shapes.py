@@ -57,8 +57,6 @@ class PlayerShape(Reply):
     kind: str
     games: list[str]
     about: str
-    usable: bool
-    reason: str | None
 
 
 class ModelShape(Reply):
@@ -194,6 +192,7 @@ class EvaluationShape(Reply):
     budget_microusd: int
     status: str
     end: str | None
+    note: str | None
     created_at: str
     pinned: Json
     progress: Progress | None = None

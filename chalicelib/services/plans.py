@@ -42,7 +42,7 @@ class Plans:
             copies[entry_player(entry)] = copies.get(entry_player(entry), 0) + 1
         entries = []
         for player_id in player_ids:
-            name = self.players.find(player_id).id
+            name = self.players.find_usable(player_id).id
             copy = copies.get(name, 0)
             copies[name] = copy + 1
             entries.append(f"{name}+{copy}" if copy else name)

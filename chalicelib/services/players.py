@@ -62,6 +62,15 @@ class Players:
             )
         return self._find_model_player(player_id, parts)
 
+    def find_usable(self, player_id: str) -> Player:
+        """The player, if it can be asked here. NotFoundError, RequestError."""
+        player = self.find(player_id)
+        if isinstance(player, ModelPlayer):
+            refusal = self._offers.refusal(player.row)
+            if refusal is not None:
+                raise RequestError(f"{player.row.id} cannot be used here. {refusal}")
+        return player
+
     def scripted(self) -> list[Player]:
         """The players that need no model."""
         return list(PLAYERS.values())
