@@ -21,6 +21,7 @@ RESOLVE_SECONDS: Final = 5.0
 URL_LIMIT: Final = 2_000
 
 _REFUSED_V4: Final = (
+    ip_network("192.0.0.0/24"),  # protocols; one cloud's metadata among them
     ip_network("168.63.129.16/32"),  # answers from inside one cloud only
     ip_network("192.88.99.0/24"),  # relays to 6to4
 )

@@ -317,7 +317,7 @@ def _read_wait(text: str, headers: httpx2.Headers) -> float:
         return float(text)
     except ValueError:
         until = parsedate_to_datetime(text)
-        return (until - parsedate_to_datetime(headers["date"])).total_seconds()
+        return (until - parsedate_to_datetime(headers.get("date", ""))).total_seconds()
 
 
 def redact(text: str, key: str = "") -> str:
