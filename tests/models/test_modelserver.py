@@ -7,7 +7,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 from anthropic import AsyncAnthropic
 from openai import AsyncOpenAI
@@ -18,7 +17,7 @@ from tests.modelserver.child import ModelServerHandle, model_server_process
 from tests.modelserver.expectations import CALL, DETAILS, EXPECTED, PATIENCE
 from tests.modelserver.reading import read_text
 from tests.modelserver.scenarios import SCENARIOS
-from tests.modelserver.talk import Clients, Json, Talk, usage_of
+from tests.modelserver.talk import Clients, Json, Talk, post, usage_of
 from tests.modelserver.wrong import APIS, REFUSED, Change
 
 pytest_plugins = ("tests.modelserver.fixture",)
@@ -252,21 +251,6 @@ def test_redirect_leaks_the_prompt(
 # Refusals: what the services answer to requests that are not right.
 
 
-async def post(server: ModelServerHandle, api: str, body: Json, **headers: str) -> Any:
-    """A request without an SDK: status and body of the reply."""
-    path = {"responses": "responses", "chat": "chat/completions"}.get(api, api)
-    sent = {
-        "Authorization": f"Bearer {server.key}",
-        "anthropic-version": "2026-10-21",
-        **headers,
-    }
-    async with (
-        aiohttp.ClientSession() as session,
-        session.post(f"{server.openai_url}/{path}", json=body, headers=sent) as reply,
-    ):
-        return reply.status, await reply.json()
-
-
 @pytest.mark.parametrize(
     ("api", "change", "words"),
     [(api, change, words) for api, _, change, words in REFUSED],
@@ -391,3 +375,23 @@ def test_raw_body_is_kept(
     assert ["X-Stainless-Retry-Count", "0"] in [
         [name.title(), value] for name, value in seen["headers"]
     ]
+
+
+def test_trimmed_history_keeps_the_head(
+    runner: asyncio.Runner, clients: Clients, model_server: ModelServerHandle
+) -> None:
+    def call(api: str, prompt: str, **changes: Any) -> Any:
+        body = talk_of(clients, api).body(prompt) | changes
+        assert runner.run(post(model_server, api, body))[0] == 200
+        return model_server.account()["rows"][-1]
+
+    system = {"type": "text", "text": "Rules.", "cache_control": {"type": "ephemeral"}}
+    for api, changes, head in (
+        ("responses", {}, True),
+        ("messages", {}, False),  # the only mark is at the end
+        ("messages", {"system": [system]}, True),
+        ("messages", {"system": [system], "metadata": {}}, True),
+    ):
+        call(api, PROMPT, **changes)
+        row = call(api, f"Again. {PROMPT}", **changes)
+        assert (row["cached"] > 0) is head

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+import aiohttp
 from anthropic import AsyncAnthropic
 from anthropic import DefaultAsyncHttpxClient as AnthropicHttpClient
 from anthropic.types import Message
@@ -267,3 +268,18 @@ def usage_of(api: str, reply: Any) -> Mapping[str, int]:
         "output": usage.output_tokens,
         "reasoning": usage.output_tokens_details.thinking_tokens,
     }
+
+
+async def post(server: ModelServerHandle, api: str, body: Json, **headers: str) -> Any:
+    """A request without an SDK: status and body of the reply."""
+    path = {"responses": "responses", "chat": "chat/completions"}.get(api, api)
+    sent = {
+        "Authorization": f"Bearer {server.key}",
+        "anthropic-version": "2026-10-21",
+        **headers,
+    }
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{server.openai_url}/{path}", json=body, headers=sent) as reply,
+    ):
+        return reply.status, await reply.json()
