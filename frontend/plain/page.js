@@ -46,6 +46,8 @@ feed.watch('live', {
   },
 });
 feed.start();
+// A short evaluation may come and go between two snapshots of what is live.
+setInterval(() => document.hidden || !feed.isOpen() || evaluations.refresh(), 10_000);
 // Also when the feed cannot be had at all.
 evaluations.refresh();
 leaderboards.refresh();

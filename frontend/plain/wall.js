@@ -12,9 +12,8 @@ const LOST = 8_000; // how long a game may stand still that is no longer listed
 export const pace = (shown, last) => Math.min(last, shown + Math.max(1, Math.ceil((last - shown) / 12)));
 
 class Tile {
-  constructor(episodes) {
-    this.episodes = episodes;
-    this.element = h('li', { class: 'tile' });
+  constructor(element, episodes) {
+    Object.assign(this, { element, episodes });
     this.isFree = true;
   }
 
@@ -68,9 +67,9 @@ class Tile {
 export class Wall {
   constructor(list, note, episodes, onShow) {
     Object.assign(this, { note, onShow, live: null, pool: null, seen: new Set() });
-    const room = matchMedia('(max-width: 600px)').matches ? 4 : 6;
-    this.tiles = Array.from({ length: room }, () => new Tile(episodes));
-    list.replaceChildren(...this.tiles.map((tile) => tile.element));
+    // The style sheet hides some where there is little room.
+    const places = [...list.children].filter((place) => place.offsetParent);
+    this.tiles = (places.length ? places : [...list.children]).map((place) => new Tile(place, episodes));
     setInterval(() => document.hidden || this.tick(), TICK);
   }
 

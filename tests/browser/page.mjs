@@ -261,6 +261,7 @@ try {
 } catch (error) {
   console.log(`failed: ${error.stack}`);
   if (wrong.length) console.log(wrong.join('\n'));
+  if (!page.isClosed()) console.log(await page.locator('body').innerText());
   status = 1;
 }
 await browser.close();

@@ -24,6 +24,9 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--prices", type=Path, help="JSON: model -> in, cached, ...")
     parser.add_argument("--log", type=Path, help="file that gets the account's rows")
     parser.add_argument(
+        "--child", action="store_true", help="stop when standard input ends"
+    )
+    parser.add_argument(
         "--name",
         action="append",
         default=[],
@@ -33,12 +36,15 @@ def read_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-async def serve(options: Options) -> None:
-    """Run until stopped."""
+async def serve(options: Options, child: bool) -> None:
+    """Run until stopped, or until whoever started it is gone."""
+    ended = asyncio.Event()
+    if child:
+        asyncio.get_running_loop().add_reader(sys.stdin.fileno(), ended.set)
     async with running(options):
         sys.stdout.write(f"ready http://{HOST}:{options.port}/v1\n")
         sys.stdout.flush()
-        await asyncio.Event().wait()
+        await ended.wait()
 
 
 def main() -> None:
@@ -62,7 +68,7 @@ def main() -> None:
             else None,
         )
         try:
-            asyncio.run(serve(options))
+            asyncio.run(serve(options, given.child))
         except KeyboardInterrupt:
             return
 

@@ -1,5 +1,6 @@
 """Checks of request bodies: fields, types, values and strict schemas."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Protocol
 
@@ -51,6 +52,9 @@ NAMES: Final = {
     dict: "an object",
     type(None): "null",
 }
+
+
+_good: deque[tuple[Any, bool, frozenset[str]]] = deque(maxlen=32)
 
 
 class Dialect(Protocol):
@@ -119,11 +123,25 @@ def check_schema(
     dialect: Dialect,
     schema: Any,
     path: Path,
-    inside: Path = (),
     all_required: bool = True,
     banned: frozenset[str] = frozenset(),
 ) -> None:
-    """The schema is one that strict mode takes."""
+    """The schema is one that strict mode takes; the last good ones are remembered."""
+    known = (schema, all_required, banned)
+    if known not in _good:
+        check_schema_part(dialect, schema, path, (), all_required, banned)
+        _good.append(known)
+
+
+def check_schema_part(
+    dialect: Dialect,
+    schema: Any,
+    path: Path,
+    inside: Path,
+    all_required: bool,
+    banned: frozenset[str],
+) -> None:
+    """A schema, or one inside another."""
     if type(schema) is not dict:
         raise dialect.bad_schema(path, inside, "a schema must be an object.")
     for keyword in schema:
@@ -140,7 +158,7 @@ def check_schema(
     if "array" in kinds and "items" not in schema:
         raise dialect.bad_schema(path, inside, "array schema missing items.")
     for name, part in parts(schema):
-        check_schema(dialect, part, path, (*inside, *name), all_required, banned)
+        check_schema_part(dialect, part, path, (*inside, *name), all_required, banned)
 
 
 def check_properties(

@@ -1,7 +1,7 @@
 """The server's own account: every request, what it billed, and what its cache holds."""
 
 import json
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
@@ -74,9 +74,14 @@ class Cache:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, Prefix] = OrderedDict()
+        self._heads: deque[tuple[Any, ...]] = deque(maxlen=64)
 
     def measure(self, conversation: str, question: Question) -> tuple[int, int, int]:
-        """All input tokens, those read from the cache, those written to it."""
+        """All input tokens, those read from the cache, those written to it.
+
+        Requests that name no conversation share their heads: such a one cannot be
+        followed once it leaves out its beginning.
+        """
         old = self._kept.pop(conversation, None)
         common = 0
         if old is not None and old.head == question.head:
@@ -94,20 +99,26 @@ class Cache:
         self._kept[conversation] = new
         if len(self._kept) > CONVERSATIONS_KEPT:
             self._kept.popitem(last=False)
-        return split(old, new, common, question.cached)
+        knows_head = old is not None
+        if question.conversation is None:
+            knows_head = question.head in self._heads
+            if not knows_head:
+                self._heads.append(question.head)
+        shared = 0 if old is None else min(common, old.cacheable)
+        if question.at_marks:
+            # An entry ends at a mark: a part of it is no use, except for a marked head.
+            whole = old is not None and common >= old.cacheable
+            shared = shared if whole else 0
+            knows_head = whole or (knows_head and question.head_marked)
+        read = new.head_tokens + sum(tokens[:shared]) if knows_head else 0
+        return split(new, read, question.cached)
 
 
-def split(
-    old: Prefix | None, new: Prefix, common: int, cached: bool
-) -> tuple[int, int, int]:
+def split(new: Prefix, read: int, cached: bool) -> tuple[int, int, int]:
     """All input tokens, those read from the cache, those written to it."""
     total = new.head_tokens + sum(new.tokens)
     if not cached:
         return total, 0, 0
-    read = 0
-    if old is not None:
-        shared = min(common, old.cacheable)
-        read = new.head_tokens + sum(new.tokens[:shared])
     reach = new.head_tokens + sum(new.tokens[: new.cacheable])
     write = max(0, min(reach, total - LAST_TOKENS) - read)
     return total, min(read, total), write

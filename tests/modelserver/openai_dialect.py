@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from tests.modelserver.checks import NAMES
 from tests.modelserver.wire import Json, Path, RefusedError
 
 EFFORTS: Final = frozenset(
@@ -44,7 +45,7 @@ class OpenAIDialect:
         return RefusedError(
             400,
             f"Invalid type for '{where}': expected {expected}, but got "
-            f"{type(value).__name__} instead.",
+            f"{NAMES.get(type(value), 'something else')} instead.",
             param=where,
             code="invalid_type",
         )
@@ -54,6 +55,8 @@ class OpenAIDialect:
     ) -> RefusedError:
         where = join(path)
         names = sorted(f"'{name}'" for name in allowed if name is not None)
+        if value is None:
+            return self.wrong_type(path, f"one of {', '.join(names)}", value)
         return RefusedError(
             400,
             f"Invalid value: {value!r}. Supported values are: {', '.join(names)}.",

@@ -118,7 +118,7 @@ class ModelServer:
         if self.options.rate is not None and self.busy > self.options.rate:
             raise refuse_with(wire.name, 429, {"Retry-After": "1"})
         conversation = question.conversation or name_conversation(question)
-        turn = self.account.turn(conversation)
+        turn = self.account.turn(question.conversation or question.model)
         scenario = self._choose(wire, question.model, turn)
         if scenario is not None and scenario.status is not None:
             await asyncio.sleep(self.options.latency)

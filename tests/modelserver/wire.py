@@ -44,6 +44,8 @@ class Question:
     `head` and `items` are what a cache would hold, in order; `texts` are the words of
     the user and of tool results, newest first. `tools` maps a name to its schema, and
     `callable` holds those that may be called. `limit` bounds the output tokens.
+    A cache that works `at_marks` is written and read only where the request has marks;
+    `head_marked`: one of them ends the head.
     """
 
     body: Json
@@ -60,6 +62,8 @@ class Question:
     thinks: bool = True
     cached: bool = True
     uncached_items: int = 0
+    at_marks: bool = False
+    head_marked: bool = True
 
 
 @dataclass(frozen=True, slots=True)

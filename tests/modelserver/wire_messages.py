@@ -158,6 +158,8 @@ def read(body: Json, headers: Mapping[str, str]) -> Question:
         thinks=thinking != "disabled",
         cached=marked or cacheable > 0 or in_head,
         uncached_items=0 if marked else len(bare) - cacheable,
+        at_marks=True,
+        head_marked=in_head,
     )
 
 
