@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -213,7 +214,8 @@ def work(data: Path) -> int:
 
 def end_with_parent() -> None:
     """Wait for the parent's end of the pipe to close, and stop at once."""
-    sys.stdin.buffer.read()
+    # A read without a buffer: a buffer's lock would be held while Python ends.
+    os.read(0, 1)
     signal.raise_signal(signal.SIGTERM)
 
 

@@ -12,7 +12,12 @@ from chalice.local import CustomLocalChalice, LocalChalice, LocalGateway
 from chalice.local import ForbiddenError as NoRouteError
 
 PROBLEM_TYPE: Final = "application/problem+json"
-TITLES: Final = {403: "This is not allowed", 404: "Not found", 413: "Too large"}
+TITLES: Final = {
+    403: "This is not allowed",
+    404: "Not found",
+    405: "The method is not allowed",
+    413: "Too large",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,4 +71,5 @@ def problem_reply(status: int, detail: str) -> Reply:
         "detail": detail,
         "request_id": token_hex(8),
     }
-    return Reply(status, {"content-type": PROBLEM_TYPE}, json.dumps(body).encode())
+    headers = {"content-type": PROBLEM_TYPE, "x-content-type-options": "nosniff"}
+    return Reply(status, headers, json.dumps(body).encode())

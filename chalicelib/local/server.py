@@ -81,14 +81,22 @@ class Server:
             return respond(problem_reply(403, "This Host is not served here."))
         if origin is not None and origin not in {f"http://{name}" for name in names}:
             return respond(problem_reply(403, "This Origin may not ask here."))
-        return await handler(request)
+        try:
+            return await handler(request)
+        except web.HTTPMethodNotAllowed as error:
+            allowed = ", ".join(sorted(error.allowed_methods))
+            return respond(
+                problem_reply(405, f"This address takes {allowed} and nothing else.")
+            )
 
     async def _answer_rest(self, request: web.Request) -> web.StreamResponse:
         try:
             body = await request.read()
         except web.HTTPRequestEntityTooLarge:
             return respond(problem_reply(413, "The body is too large."))
-        headers = {name.lower(): value for name, value in request.headers.items()}
+        headers = {
+            name.lower(): clean_header(value) for name, value in request.headers.items()
+        }
         # Whatever the client wrote there, this is where the request came from.
         headers["x-forwarded-for"] = request.remote or "unknown"
         path = request.raw_path.removeprefix(PREFIX)
@@ -99,10 +107,20 @@ class Server:
 
     async def _answer_page(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["path"] or "index.html"
-        path = (self._page / name).resolve()
-        if not path.is_relative_to(self._page.resolve()) or not path.is_file():
+        try:
+            path = (self._page / name).resolve()
+            is_page = path.is_relative_to(self._page.resolve()) and path.is_file()
+        except (OSError, ValueError):
+            # No file system has such a name.
+            is_page = False
+        if not is_page:
             return respond(problem_reply(404, "There is no such page; see /."))
         return web.FileResponse(path, headers=PAGE_HEADERS)
+
+
+def clean_header(value: str) -> str:
+    """The header as text that can be kept and sent on."""
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def respond(reply: Reply) -> web.Response:

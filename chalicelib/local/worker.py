@@ -70,7 +70,10 @@ def run_worker(
     sweep_at = time.monotonic()
     while not should_stop():
         if time.monotonic() >= sweep_at:
-            sweep(schedule_event(), Context(SWEEP_SECONDS))
+            try:
+                sweep(schedule_event(), Context(SWEEP_SECONDS))
+            except Exception:
+                log.exception("a sweep failed; the next one is in a minute")
             sweep_at = time.monotonic() + SWEEP_SECONDS
         if not consumer.consume():
             time.sleep(IDLE_SECONDS)

@@ -184,12 +184,12 @@ def problem(error: TiltsError, request_id: str) -> Response:
         else "The error is logged under this request id."
     )
     body = {
+        **(error.details if error.status < 500 else {}),
         "type": "about:blank",
         "title": error.title,
         "status": error.status,
         "detail": shown,
         "request_id": request_id,
-        **(error.details if error.status < 500 else {}),
     }
     headers: Headers = {"Content-Type": PROBLEM_TYPE, **SAFE_HEADERS}
     return Response(body, headers, error.status)

@@ -2,7 +2,7 @@
 
 import logging
 
-from chalicelib.errors import EngineChangedError, StepError
+from chalicelib.errors import ConflictError, TiltsError
 from chalicelib.interfaces import Clock, Queue, Store
 from chalicelib.records import VISITS, Episode, Evaluation
 from chalicelib.services import messages
@@ -70,9 +70,9 @@ class Sweeps:
     async def _expire(self, episode: Episode) -> None:
         try:
             await self._perform(self._visits.expire, episode)
-        except StepError:
+        except ConflictError:
             log.info("%s was moved in its last moment", episode.id)
-        except EngineChangedError as error:
+        except TiltsError as error:
             await self._endings.fail(episode, error.message, None)
 
     async def _tend(self) -> None:

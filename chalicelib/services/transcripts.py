@@ -223,15 +223,22 @@ class Transcript:
         return after
 
     def _draft(self, kind: EventType, body: Json) -> Event:
-        said = body.get("said")
-        if said is not None:
-            body["said"] = clean_text(said)
-        event = Event(self.episode, self.n + 1, kind, body)
-        size = len(canonical_json(body).encode())
-        if size > BODY_LIMIT and said is not None:
-            surplus = size - BODY_LIMIT
-            body["said"] = clean_text(said, max(1, len(said) - surplus - 3))
-        return event
+        if body.get("said") is not None:
+            body["said"] = clean_text(body["said"])
+            surplus = len(canonical_json(body).encode()) - BODY_LIMIT
+            if surplus > 0:
+                body["said"] = cut_text(body["said"], surplus)
+        return Event(self.episode, self.n + 1, kind, body)
+
+
+def cut_text(text: str, surplus: int) -> str:
+    """The text without at least so many bytes of its JSON, and a mark that it was cut."""
+    kept, size = len(text), 0
+    wanted = surplus + len("…".encode())
+    while kept and size < wanted:
+        kept -= 1
+        size += len(canonical_json(text[kept]).encode()) - 2
+    return text[:kept] + "…"
 
 
 def count(names: Iterable[str]) -> dict[str, int]:

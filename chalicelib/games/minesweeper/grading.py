@@ -24,6 +24,9 @@ from chalicelib.games.minesweeper.rules import (
 CLASSES = ("safe", "blunder", "premature", "missed", "forced", "risky")
 """Every class of a reveal, in the order in which they are tried."""
 
+FARTHEST = 999
+"""How far off the board a claim may be and still be judged, as false."""
+
 CLAIMS = 200
 """How many claims one move may carry."""
 
@@ -135,6 +138,8 @@ def judge_one(observation: Observation, posterior: Posterior, claim: object) -> 
     row, column = claim.get("row"), claim.get("column")
     if type(row) is not int or type(column) is not int:
         raise InvalidMoveError("The row and column of a claim are integers.")
+    if max(abs(row), abs(column)) > FARTHEST:
+        raise InvalidMoveError("The row or column of a claim is far off the board.")
     verdict = "false"
     if observation.is_inside((row, column)):
         risk = Fraction(0)

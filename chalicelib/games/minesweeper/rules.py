@@ -118,6 +118,8 @@ def observe(state: State) -> Observation:
 
 def check(observation: Observation, move: Reveal) -> None:
     """IllegalMoveError for no cell, or one that is outside, open or named twice."""
+    if observation.over:
+        raise IllegalMoveError("The game is over.")
     if not move.cells:
         raise IllegalMoveError("Name at least one hidden cell to reveal.")
     seen: set[Cell] = set()
