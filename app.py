@@ -10,6 +10,7 @@ from chalice import Chalice, Rate
 from chalice.app import CloudWatchEvent, SQSEvent, WebsocketEvent
 
 from chalicelib.routes import (
+    access,
     catalogue,
     episodes,
     evaluations,
@@ -24,7 +25,7 @@ app = Chalice(app_name="tilts", configure_logs=False)
 app.experimental_feature_flags.update(["WEBSOCKETS"])
 
 app.register_middleware(restate_refusal, "http")
-for noun in (catalogue, models, evaluations, episodes, leaderboards):
+for noun in (catalogue, models, evaluations, episodes, leaderboards, access):
     app.register_blueprint(noun.routes.blueprint)
 
 # Start of queue workers.
@@ -48,6 +49,13 @@ def play_episodes(event: SQSEvent) -> None:
 def broadcast(event: SQSEvent) -> None:
     for record in event:
         tilts().spectators.broadcast(read_json(record.body))
+
+
+@app.on_sqs_message(queue="tilts-webhook", batch_size=1)
+def notify(event: SQSEvent) -> None:
+    for record in event:
+        message = check_version(read_json(record.body))
+        tilts().webhooks.notify(message["webhook"], message["try"])
 
 
 # End of queue workers. Start of schedules.

@@ -28,8 +28,8 @@ from chalicelib.local.server import Server
 from chalicelib.local.sockets import SocketFeed, SocketGateway
 from chalicelib.local.store import SqliteStore
 from chalicelib.local.worker import IDLE_SECONDS, Consumer, run_worker
-from chalicelib.routes.evaluations import TEAM
 from chalicelib.routes.openapi import write_openapi
+from chalicelib.services.access import OWNER_TEAM
 from chalicelib.services.first_start import begin_first_evaluation
 from chalicelib.settings import DATABASE_NAME, read_settings
 
@@ -103,7 +103,7 @@ def serve(data: Path, port: int) -> int:
         assert isinstance(store, SqliteStore)
         assert isinstance(queue, SqliteQueue)
         store.forget_everyone()
-        begin_first_evaluation(tilts.evaluations, TEAM)
+        begin_first_evaluation(tilts.evaluations, OWNER_TEAM)
         return asyncio.run(serve_all(feed, queue, tilts, data, port))
 
 
@@ -205,9 +205,13 @@ def work(data: Path) -> int:
         assert isinstance(queue, SqliteQueue)
         # The lock says that whoever held these is dead.
         store.release_all(tilts.clock.now())
-        for name in ("expand", "play"):
+        handlers = {
+            "expand": app.expand_evaluation,
+            "play": app.play_episodes,
+            "webhook": app.notify,
+        }
+        for name in handlers:
             queue.make_visible(name)
-        handlers = {"expand": app.expand_evaluation, "play": app.play_episodes}
         run_worker(Consumer(queue, handlers), app.sweep, lambda: False)
     return 0
 

@@ -66,6 +66,7 @@ class Tilts:
         settings: Settings,
         suites: Suites | None = None,
     ) -> None:
+        from chalicelib.services.access import Access, Pepper
         from chalicelib.services.evaluations import Evaluations
         from chalicelib.services.leaderboards import Leaderboards
         from chalicelib.services.offers import Offers, Service
@@ -75,7 +76,9 @@ class Tilts:
         from chalicelib.services.snapshots import Snapshots
         from chalicelib.services.spectators import Spectators
         from chalicelib.services.suites import Suites
+        from chalicelib.services.tickets import Tickets
         from chalicelib.services.visits import Visits
+        from chalicelib.services.webhooks import Webhooks, look_up
 
         self.store = store
         self.queue = queue
@@ -103,9 +106,17 @@ class Tilts:
             Quotes(store, plans),
             settings.month_cap_microusd,
         )
+        pepper = Pepper(store, ids, settings.pepper)
+        self.access = Access(store, clock, ids, pepper, settings.require_keys)
+        self.tickets = Tickets(store, clock, ids)
+        self.webhooks = Webhooks(
+            store, queue, clock, pepper, lambda url: self.run(lambda: look_up(url))
+        )
         self.leaderboards = Leaderboards(store, self.suites)
         self.snapshots = Snapshots(store, self.evaluations)
-        self.spectators = Spectators(store, queue, feed, clock, self.snapshots)
+        self.spectators = Spectators(
+            store, queue, feed, clock, self.snapshots, self.tickets
+        )
         self.visits = Visits(store, queue, clock, ids, self.suites)
         self._runner: asyncio.Runner | None = None
         self._running = threading.Lock()
@@ -118,6 +129,13 @@ class Tilts:
             if self._runner is None:
                 self._runner = asyncio.Runner()
             return self._runner.run(work())
+
+    def close(self) -> None:
+        """Give back the event loop, if there was one."""
+        with self._running:
+            if self._runner is not None:
+                self._runner.close()
+                self._runner = None
 
     def tend(self, evaluation_id: str, start: int) -> None:
         """Bring an evaluation's episodes in line with it, once its models are there."""
@@ -137,7 +155,7 @@ class Tilts:
         from chalicelib.services.episodes import Episodes
         from chalicelib.services.perform import perform_directly
 
-        endings = Endings(self.store, perform_directly)
+        endings = Endings(self.store, self.queue, perform_directly)
         episodes = Episodes(
             self.store,
             self.queue,
@@ -157,7 +175,7 @@ class Tilts:
         from chalicelib.services.perform import perform_directly
         from chalicelib.services.sweeps import Sweeps
 
-        endings = Endings(self.store, perform_directly)
+        endings = Endings(self.store, self.queue, perform_directly)
         sweeps = Sweeps(
             self.store, self.queue, self.clock, endings, self.visits, perform_directly
         )

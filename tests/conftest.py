@@ -22,6 +22,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     wiring.install(made.tilts)
     yield made
     wiring.install(None)
+    made.tilts.close()
     made.database.close()
 
 

@@ -107,8 +107,9 @@ class Server:
 
     async def _answer_page(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["path"] or "index.html"
+        path = self._page / name
         try:
-            path = (self._page / name).resolve()
+            path = path.resolve()
             is_page = path.is_relative_to(self._page.resolve()) and path.is_file()
         except (OSError, ValueError):
             # No file system has such a name.

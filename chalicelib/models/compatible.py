@@ -33,6 +33,7 @@ from chalicelib.models.wire import (
     Histories,
     PerLoop,
     attempt,
+    attempt_check,
     check_key,
     encode,
     explain_error,
@@ -48,6 +49,7 @@ ABILITIES: Final = Abilities(
 )
 
 REPLY_LIMIT: Final = 1_000_000
+NO_LIST: Final = (404, 405, 501)
 
 _RETURNED: Final = ("content", "reasoning_details", "reasoning_content", "reasoning")
 
@@ -83,10 +85,7 @@ class CompatibleModel:
 
     async def answer(self, request: ModelRequest, seconds: float) -> Answer:
         """One try, ended after `seconds`. CallError."""
-        check_key(self._key or "none")
-        headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        if self._key:
-            headers["Authorization"] = f"Bearer {self._key}"
+        headers = self._headers()
 
         async def send() -> httpx2.Response:
             return await self._client.get().post(
@@ -97,6 +96,30 @@ class CompatibleModel:
             )
 
         return await attempt(request, send, _read, seconds, self._key)
+
+    async def check(self, model: str, seconds: float) -> None:
+        """Ask for the list of models, which not every server has. CallError."""
+        headers = self._headers()
+
+        async def send() -> httpx2.Response:
+            return await self._client.get().get(
+                f"{self._base_url}/models",
+                headers=headers,
+                timeout=timeout_of(seconds),
+            )
+
+        try:
+            await attempt_check(send, seconds, self._key)
+        except CallError as error:
+            if error.status_code not in NO_LIST:
+                raise
+
+    def _headers(self) -> dict[str, str]:
+        check_key(self._key or "none")
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        if self._key:
+            headers["Authorization"] = f"Bearer {self._key}"
+        return headers
 
     def write(self, request: ModelRequest) -> bytes:
         """The body of a request."""

@@ -29,6 +29,7 @@ from chalicelib.models.wire import (
     Histories,
     PerLoop,
     attempt,
+    attempt_check,
     check_key,
     encode,
     explain_error,
@@ -87,6 +88,23 @@ class OpenAIModel:
         pieces = self._histories.encoded(request)
         pieces.append(_encode_prompt(request.prompt, last))
         return join_body(write_head(request), "input", pieces)
+
+    async def check(self, model: str, seconds: float) -> None:
+        """Ask for the model itself, free of charge. CallError."""
+        check_key(self._key)
+
+        async def send() -> httpx2.Response:
+            return await self._client.get().get(
+                f"/models/{model}",
+                cast_to=httpx2.Response,
+                options={
+                    "timeout": timeout_of(seconds),
+                    "max_retries": 0,
+                    "follow_redirects": False,
+                },
+            )
+
+        await attempt_check(send, seconds, self._key)
 
     async def aclose(self) -> None:
         """Give back its connections."""

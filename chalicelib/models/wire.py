@@ -143,6 +143,19 @@ async def attempt(
         raise explain(error, key) from None
 
 
+async def attempt_check(
+    send: Callable[[], Awaitable[httpx2.Response]], seconds: float, key: str
+) -> None:
+    """One request whose success is all that matters. CallError."""
+    try:
+        async with asyncio.timeout(seconds):
+            response = await send()
+        if not response.is_success:
+            raise explain_status(response, key)
+    except Exception as error:
+        raise explain(error, key) from None
+
+
 def check_key(key: str) -> None:
     """CallError where a key cannot stand in a header."""
     if not key or not key.isascii() or not key.isprintable() or " " in key:

@@ -53,6 +53,13 @@ class CreatedKey(KeyShape):
     key: str
 
 
+class Ticket(shapes.Reply):
+    """A ticket to send with `watch`, and for how long it opens a topic."""
+
+    ticket: str
+    seconds: int
+
+
 class Keys(shapes.Reply):
     """All keys, the oldest first."""
 
@@ -78,6 +85,12 @@ def create_key(request: Request) -> Json:
     body: KeyBody = request.body
     key, text = tilts().access.create(body.role, body.team, body.note, body.days)
     return {**asdict(key), "key": text}
+
+
+@routes.post("/tickets", Ticket, status=201)
+def issue_ticket(request: Request) -> Json:
+    """A ticket that opens one topic of your team on the live feed, for one minute."""
+    return {"ticket": tilts().tickets.issue(request.caller.team), "seconds": 60}
 
 
 @routes.delete("/keys/{key_id}", KeyShape)

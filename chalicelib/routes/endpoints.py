@@ -17,6 +17,9 @@ from pydantic import BaseModel
 
 from chalicelib.errors import TiltsError
 from chalicelib.routes.bodies import Body, read_body, read_query
+from chalicelib.routes.roles import role_of
+from chalicelib.services.access import Caller
+from chalicelib.wiring import tilts
 
 log = logging.getLogger("tilts.routes")
 
@@ -24,6 +27,11 @@ Headers = dict[str, str | list[str]]
 
 JSON_TYPE: Final = "application/json"
 PROBLEM_TYPE: Final = "application/problem+json"
+TITLES: Final = {
+    405: "The method is not allowed",
+    415: "The body must be JSON",
+    500: "Something went wrong here",
+}
 SAFE_HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-cache",
@@ -40,6 +48,7 @@ class Endpoint:
 
     method: str
     path: str
+    name: str
     summary: str
     reply: type[BaseModel] | None
     query: type[Body]
@@ -65,7 +74,7 @@ class Request:
     body: Any
     headers: Any
     source: str
-    caller: Any
+    caller: Caller
 
 
 ENDPOINTS: Final[list[Endpoint]] = []
@@ -116,7 +125,15 @@ class Routes:
         def register(view: Callable[..., Any]) -> Callable[..., Any]:
             summary = (view.__doc__ or "").strip().partition("\n")[0]
             endpoint = Endpoint(
-                method, path, summary, reply, query, body, status, other_types
+                method,
+                path,
+                view.__name__,
+                summary,
+                reply,
+                query,
+                body,
+                status,
+                other_types,
             )
             ENDPOINTS.append(endpoint)
 
@@ -143,12 +160,16 @@ def answer(
     """Call the view and shape what it gives, or what went wrong."""
     request_id = (request.context or {}).get("requestId") or token_hex(8)
     try:
+        caller = tilts().access.identify(
+            request.headers.get("authorization"), is_this_machine(request)
+        )
+        caller.require(role_of(endpoint.method, endpoint.path))
         query = read_query(request.query_params or {}, endpoint.query)
         body = None
         if endpoint.body is not None:
             content_type = request.headers.get("content-type")
             body = read_body(request.raw_body, content_type, endpoint.body)
-        asked = Request(query, body, request.headers, source_of(request), None)
+        asked = Request(query, body, request.headers, source_of(request), caller)
         return shape_reply(endpoint, view(asked, **parts), request)
     except TiltsError as error:
         if error.status >= 500:
@@ -200,12 +221,17 @@ def restate_refusal(request: Any, get_response: Callable[[Any], Response]) -> Re
     response = get_response(request)
     if not isinstance(response.body, dict) or "Code" not in response.body:
         return response
-    detail = response.body["Message"]
+    detail = "It is logged."
+    if response.status_code == 405:
+        allowed = response.headers.get("Allow", "")
+        detail = f"This address takes {allowed} and nothing else."
+    elif response.status_code < 500:
+        detail = f"{response.body['Message'].rstrip('.')}."
     body = {
         "type": "about:blank",
-        "title": response.body["Code"],
+        "title": TITLES.get(response.status_code, "The request failed"),
         "status": response.status_code,
-        "detail": detail if response.status_code < 500 else "It is logged.",
+        "detail": detail,
         "request_id": token_hex(8),
     }
     headers: Headers = {
@@ -214,6 +240,12 @@ def restate_refusal(request: Any, get_response: Callable[[Any], Response]) -> Re
         **SAFE_HEADERS,
     }
     return Response(body, headers, response.status_code)
+
+
+def is_this_machine(request: Any) -> bool:
+    """Whether the request was sent from the machine that serves it."""
+    in_cloud = (request.context or {}).get("requestId")
+    return not in_cloud and source_of(request) in ("127.0.0.1", "::1")
 
 
 def source_of(request: Any) -> str:

@@ -5,11 +5,12 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
-from chalicelib.errors import AccessError, NotFoundError
-from chalicelib.records import VISITS, Episode
+from chalicelib.errors import NotFoundError
+from chalicelib.records import VISITS
 from chalicelib.routes import shapes
 from chalicelib.routes.bodies import Body
 from chalicelib.routes.endpoints import Plain, Request, Routes
+from chalicelib.routes.visibility import own_evaluation, read_episode, see_episode
 from chalicelib.services.snapshots import show_episode
 from chalicelib.wiring import tilts
 
@@ -22,7 +23,7 @@ TRANSCRIPT_TYPE: Final = "application/x-ndjson"
 class EventsQuery(Body):
     """Which events to show."""
 
-    after: Annotated[int, Field(ge=0, lt=2**53)] = 0
+    after: Annotated[int, Field(ge=0, le=2**53)] = 0
     limit: Annotated[int, Field(ge=1, le=100)] = 100
 
 
@@ -36,7 +37,7 @@ class EpisodeBody(Body):
 class MoveBody(Body):
     """A move: its step, its arguments, and the token that came with the episode."""
 
-    step: Annotated[int, Field(ge=1, lt=2**53)]
+    step: Annotated[int, Field(ge=1, le=2**53)]
     move: Json
     token: Annotated[str, Field(min_length=1, max_length=100)]
 
@@ -58,14 +59,14 @@ def play_move(request: Request, episode_id: str) -> Json:
 @routes.get("/episodes/{episode_id}", shapes.EpisodeShape)
 def get_episode(request: Request, episode_id: str) -> Json:
     """One episode."""
-    return show_episode(tilts().store.episode(episode_id))
+    return show_episode(see_episode(request.caller, episode_id))
 
 
 @routes.get("/episodes/{episode_id}/events", shapes.Events, EventsQuery)
 def list_events(request: Request, episode_id: str) -> Json:
     """The events of an episode after a number."""
     query: EventsQuery = request.query
-    read_open(episode_id)
+    read_episode(request.caller, episode_id)
     events = tilts().store.events(episode_id, query.after, query.limit + 1)
     shown = events[: query.limit]
     return {
@@ -79,7 +80,7 @@ def list_events(request: Request, episode_id: str) -> Json:
 @routes.get("/episodes/{episode_id}/transcript", None, other_types=(TRANSCRIPT_TYPE,))
 def get_transcript(request: Request, episode_id: str) -> Plain:
     """The whole log of an episode that is over, as ndjson."""
-    read_open(episode_id)
+    read_episode(request.caller, episode_id)
     transcript = tilts().store.transcript(episode_id)
     if transcript is None:
         raise NotFoundError(
@@ -91,19 +92,13 @@ def get_transcript(request: Request, episode_id: str) -> Plain:
 
 @routes.get("/episodes/{episode_id}/calls", shapes.Calls)
 def list_calls(request: Request, episode_id: str) -> Json:
-    """The calls to models that an episode made, with tokens and cost."""
-    read_open(episode_id)
+    """The calls to models that an episode made, with tokens and cost: its team's."""
+    episode = read_episode(request.caller, episode_id)
+    if episode.evaluation != VISITS:
+        own_evaluation(request.caller, episode.evaluation)
     calls = []
     for call in tilts().store.calls(episode_id):
         shown = asdict(call)
         del shown["episode"]
         calls.append(shown)
     return {"items": calls}
-
-
-def read_open(episode_id: str) -> Episode:
-    """The episode, unless it is sealed. NotFoundError, AccessError."""
-    episode = tilts().store.episode(episode_id)
-    if episode.evaluation == VISITS and not episode.is_over:
-        raise AccessError("This episode is played by a visitor: sealed until it ends.")
-    return episode

@@ -13,6 +13,7 @@ from chalicelib.routes.bodies import Body
 from chalicelib.routes.endpoints import Plain, Request, Routes
 from chalicelib.routes.paging import Cursor, PageQuery, read_cursor, write_cursor
 from chalicelib.routes.tables import CSV_TYPE, write_csv
+from chalicelib.routes.visibility import own_evaluation, see_evaluation
 from chalicelib.services.evaluations import NewEvaluation
 from chalicelib.services.snapshots import show_episode
 from chalicelib.wiring import tilts
@@ -22,7 +23,6 @@ routes = Routes(__name__)
 
 JSON_LINES_TYPE: Final = "application/x-ndjson"
 ROWS_AT_ONCE: Final = 5_000
-TEAM: Final = "owner"
 
 Name = Annotated[str, Field(max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Text = Annotated[str, Field(min_length=1, max_length=120)]
@@ -92,7 +92,9 @@ def create_evaluation(request: Request) -> Json:
         )
     if key is not None and not 1 <= len(key) <= 200:
         raise RequestError("The Idempotency-Key is 1 to 200 characters long.")
-    return show_evaluation(tilts().evaluations.create(wanted, TEAM, key))
+    caller = request.caller
+    created = tilts().evaluations.create(wanted, caller.team, key)
+    return show_evaluation(created, webhook_secret=show_webhook(created))
 
 
 @routes.post("/quotes", shapes.Quote, EvaluationBody)
@@ -109,8 +111,14 @@ def list_evaluations(request: Request) -> Json:
     about = f"evaluations {canonical_json(filters)}"
     place = read_cursor(query.cursor, about)
     page = tilts().evaluations.list(filters, query.limit, place)
+    progress = tilts().evaluations.progress
     return {
-        "items": [show_evaluation(evaluation) for evaluation in page.items],
+        "items": [
+            show_evaluation(evaluation, progress(evaluation))
+            for evaluation in page.items
+            if evaluation.visibility == "public"
+            or request.caller.is_of(evaluation.team)
+        ],
         "next": write_cursor(page.next, about),
     }
 
@@ -118,31 +126,35 @@ def list_evaluations(request: Request) -> Json:
 @routes.get("/evaluations/{evaluation_id}", shapes.EvaluationShape)
 def get_evaluation(request: Request, evaluation_id: str) -> Json:
     """One evaluation, with its progress."""
-    evaluation = tilts().evaluations.get(evaluation_id)
+    evaluation = see_evaluation(request.caller, evaluation_id)
     return show_evaluation(evaluation, tilts().evaluations.progress(evaluation))
 
 
 @routes.post("/evaluations/{evaluation_id}/pause", shapes.EvaluationShape)
 def pause_evaluation(request: Request, evaluation_id: str) -> Json:
     """Stop after the moves in flight."""
+    own_evaluation(request.caller, evaluation_id)
     return show_evaluation(tilts().evaluations.pause(evaluation_id))
 
 
 @routes.post("/evaluations/{evaluation_id}/resume", shapes.EvaluationShape)
 def resume_evaluation(request: Request, evaluation_id: str) -> Json:
     """Go on after a pause."""
+    own_evaluation(request.caller, evaluation_id)
     return show_evaluation(tilts().evaluations.resume(evaluation_id))
 
 
 @routes.post("/evaluations/{evaluation_id}/cancel", shapes.EvaluationShape)
 def cancel_evaluation(request: Request, evaluation_id: str) -> Json:
     """End it; what was not played stays unplayed."""
+    own_evaluation(request.caller, evaluation_id)
     return show_evaluation(tilts().evaluations.cancel(evaluation_id))
 
 
 @routes.post("/evaluations/{evaluation_id}/retry", shapes.EvaluationShape, RetryBody)
 def retry_evaluation(request: Request, evaluation_id: str) -> Json:
     """Play the episodes again that failed for no fault of a player."""
+    own_evaluation(request.caller, evaluation_id)
     body: RetryBody = request.body
     return show_evaluation(
         tilts().evaluations.retry(evaluation_id, body.budget_microusd)
@@ -154,6 +166,7 @@ def retry_evaluation(request: Request, evaluation_id: str) -> Json:
 )
 def add_entries(request: Request, evaluation_id: str) -> Json:
     """Add players to an evaluation; naming one that is there adds a twin."""
+    own_evaluation(request.caller, evaluation_id)
     body: EntriesBody = request.body
     return show_evaluation(
         tilts().evaluations.add_entries(
@@ -165,6 +178,7 @@ def add_entries(request: Request, evaluation_id: str) -> Json:
 @routes.post("/evaluations/{evaluation_id}/publish", shapes.EvaluationShape)
 def publish_evaluation(request: Request, evaluation_id: str) -> Json:
     """Show a team's evaluation to everyone, whole."""
+    own_evaluation(request.caller, evaluation_id)
     return show_evaluation(tilts().evaluations.publish(evaluation_id))
 
 
@@ -175,7 +189,7 @@ def publish_evaluation(request: Request, evaluation_id: str) -> Json:
 )
 def list_episodes(request: Request, evaluation_id: str) -> Json:
     """The episodes of an evaluation, in the order of its tasks."""
-    tilts().evaluations.get(evaluation_id)
+    see_evaluation(request.caller, evaluation_id)
     query: EpisodesQuery = request.query
     about = f"episodes {evaluation_id} {query.status}"
     place = read_cursor(query.cursor, about)
@@ -194,7 +208,7 @@ def list_episodes(request: Request, evaluation_id: str) -> Json:
 )
 def list_results(request: Request, evaluation_id: str) -> Json | Plain:
     """One row per finished episode, as json, jsonl or csv."""
-    tilts().evaluations.get(evaluation_id)
+    see_evaluation(request.caller, evaluation_id)
     query: ResultsQuery = request.query
     about = f"results {evaluation_id}"
     limit = query.limit or (50 if query.format == "json" else ROWS_AT_ONCE)
@@ -216,6 +230,8 @@ def list_results(request: Request, evaluation_id: str) -> Json | Plain:
 
 def read_wanted(body: EvaluationBody) -> NewEvaluation:
     """What a body asks for."""
+    if body.webhook is not None:
+        tilts().webhooks.check_url(body.webhook)
     return NewEvaluation(
         suite=body.suite,
         players=tuple(body.players),
@@ -235,8 +251,26 @@ def write_lines(rows: Any) -> str:
     return "".join(canonical_json(asdict(row)) + "\n" for row in results)
 
 
-def show_evaluation(evaluation: Evaluation, progress: Json | None = None) -> Json:
-    """An evaluation as the API shows it."""
+def show_webhook(evaluation: Evaluation) -> str | None:
+    """What signs the notices of an evaluation that has a webhook."""
+    if not evaluation.pinned.get("webhook"):
+        return None
+    return tilts().webhooks.secret(evaluation.id)
+
+
+def show_evaluation(
+    evaluation: Evaluation,
+    progress: Json | None = None,
+    webhook_secret: str | None = None,
+) -> Json:
+    """An evaluation as the API shows it; the address of a webhook is never shown."""
     shown = evaluation.to_json()
     del shown["untended"]
-    return {**shown, "progress": progress}
+    pinned = {k: v for k, v in shown["pinned"].items() if k != "webhook"}
+    return {
+        **shown,
+        "pinned": pinned,
+        "has_webhook": bool(evaluation.pinned.get("webhook")),
+        "webhook_secret": webhook_secret,
+        "progress": progress,
+    }

@@ -55,8 +55,13 @@ def describe(endpoint: Endpoint, names: Any) -> Json:
         content[JSON_TYPE] = {"schema": names[endpoint.reply, "serialization"]}
     problem = {"schema": names[Problem, "serialization"]}
     operation: Json = {
+        "operationId": endpoint.name,
         "summary": endpoint.summary,
-        "parameters": [*path_parameters(endpoint), *query_parameters(endpoint)],
+        "parameters": [
+            *path_parameters(endpoint),
+            *query_parameters(endpoint),
+            *header_parameters(endpoint),
+        ],
         "responses": {
             str(endpoint.status): {"description": "Done.", "content": content},
             "default": {
@@ -84,9 +89,22 @@ def path_parameters(endpoint: Endpoint) -> list[Json]:
     ]
 
 
+def header_parameters(endpoint: Endpoint) -> list[Json]:
+    """The headers that an operation reads."""
+    names = []
+    if endpoint.method == "GET" and endpoint.reply is not None:
+        names.append("If-None-Match")
+    if endpoint.path == "/evaluations" and endpoint.method == "POST":
+        names.append("Idempotency-Key")
+    return [
+        {"name": name, "in": "header", "required": False, "schema": {"type": "string"}}
+        for name in names
+    ]
+
+
 def query_parameters(endpoint: Endpoint) -> list[Json]:
     """The declared parameters of the query."""
-    schema = endpoint.query.model_json_schema()
+    schema = endpoint.query.model_json_schema(mode="validation")
     required = schema.get("required", [])
     return [
         {"name": name, "in": "query", "required": name in required, "schema": shape}

@@ -195,6 +195,8 @@ class EvaluationShape(Reply):
     note: str | None
     created_at: str
     pinned: Json
+    has_webhook: bool
+    webhook_secret: str | None
     progress: Progress | None = None
 
 

@@ -17,7 +17,7 @@ def write_csv(results: Sequence[Result]) -> str:
     rows = [flatten(asdict(result)) for result in results]
     columns = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(columns)
     for row in rows:
         writer.writerow([guard(row.get(name, "")) for name in columns])

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from chalicelib.events import hash_log, write_transcript
-from chalicelib.interfaces import Store
+from chalicelib.interfaces import Queue, Store
 from chalicelib.records import Episode, Result
 from chalicelib.services.accounts import Account, Caps
 from chalicelib.services.perform import Perform
 from chalicelib.services.transcripts import Transcript
+from chalicelib.services.webhooks import WEBHOOK, webhook_message
 
 Write = tuple[Callable[..., Any], tuple[Any, ...]]
 
@@ -51,8 +52,9 @@ def make_result(episode: Episode, transcript: Transcript, log_hash: str) -> Resu
 class Endings:
     """Ends episodes, and evaluations whose episodes are all over."""
 
-    def __init__(self, store: Store, perform: Perform) -> None:
+    def __init__(self, store: Store, queue: Queue, perform: Perform) -> None:
         self._store = store
+        self._queue = queue
         self._perform = perform
 
     async def finish(
@@ -83,13 +85,16 @@ class Endings:
         if not tally or tally.get("waiting") or tally.get("playing"):
             return
         end = "capped" if tally.get("unplayed.budget") else "complete"
-        await self._perform(
+        has_ended = await self._perform(
             self._store.change_evaluation,
             evaluation_id,
             ["queued", "running"],
             "finished",
             end,
         )
+        if has_ended:
+            bodies = [webhook_message(evaluation_id)]
+            await self._perform(self._queue.send, WEBHOOK, bodies)
         money = await self._perform(self._store.money, evaluation_id)
         if not money.held_microusd:
             await self._perform(

@@ -1,7 +1,7 @@
 """METRICS: one number over many episodes, with its interval."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from chalicelib.records import Result
@@ -34,13 +34,20 @@ def win_rate(results: Sequence[Result], weights: Weights) -> Interval:
     if not weights:
         return wilson(sum(r.scores["won"] for r in results), len(results))
     strata = []
+    missing = []
     for variant, weight in weights.items():
         own = [result.scores["won"] for result in results if result.variant == variant]
         if own and weight:
             strata.append((sum(own), len(own), weight))
+        elif weight:
+            missing.append(variant)
     if not strata:
         return Interval(0.0, None, None, 0, "not settled")
-    return stratified_wilson(strata)
+    joined = stratified_wilson(strata)
+    if missing:
+        method = f"not settled: no {', '.join(missing)}"
+        return replace(joined, low=None, high=None, method=method)
+    return joined
 
 
 def mean_guesses(results: Sequence[Result], weights: Weights) -> Interval:
@@ -57,6 +64,8 @@ def forfeit_rate(results: Sequence[Result], weights: Weights) -> Interval:
 METRICS: Final = {
     "win_rate": Metric(win_rate, "higher", "Share of games won."),
     "mean_guesses": Metric(
-        mean_guesses, "lower", "Mean guesses to the code; a failure counts as 11."
+        mean_guesses,
+        "lower",
+        "Mean guesses to the code; a failure counts as one more than the limit.",
     ),
 }

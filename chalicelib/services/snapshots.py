@@ -18,6 +18,7 @@ class Snapshots:
     def __init__(self, store: Store, evaluations: Evaluations) -> None:
         self._store = store
         self._evaluations = evaluations
+        self._public: set[str] = set()
 
     def take(self, topic: str) -> Json:
         """The state of a topic. NotFoundError."""
@@ -30,11 +31,22 @@ class Snapshots:
         cursor = None
         for _ in range(LIVE_PAGES):
             page = self._store.episodes(None, "playing", limit, cursor, True)
-            shown += [show_episode(e) for e in page.items if e.evaluation != VISITS]
+            shown += [show_episode(e) for e in page.items if self._is_public(e)]
             cursor = page.next
             if cursor is None or len(shown) >= limit:
                 break
         return {"episodes": shown[:limit]}
+
+    def _is_public(self, episode: Episode) -> bool:
+        if episode.evaluation == VISITS:
+            return False
+        if episode.evaluation not in self._public:
+            evaluation = self._store.evaluation(episode.evaluation)
+            if evaluation.visibility != "public":
+                return False
+            # There is no way back from public.
+            self._public.add(episode.evaluation)
+        return True
 
     def evaluation(self, evaluation_id: str) -> Json:
         """Status and progress of an evaluation."""

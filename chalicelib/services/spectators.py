@@ -14,9 +14,10 @@ from typing import Any, Final
 from chalicelib.errors import ConnectionGoneError, NotFoundError, TiltsError
 from chalicelib.events import Event, canonical_json
 from chalicelib.interfaces import Clock, LiveFeed, Queue, Store
-from chalicelib.records import VISITS
+from chalicelib.records import VISITS, Episode
 from chalicelib.services import messages
 from chalicelib.services.snapshots import Snapshots
+from chalicelib.services.tickets import Tickets
 
 Json = dict[str, Any]
 
@@ -34,9 +35,10 @@ TOPIC: Final = re.compile(r"[A-Za-z0-9_:]{1,80}")
 class BadFrameError(TiltsError):
     """A frame from a spectator that cannot be understood or followed."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, topic: str | None = None) -> None:
         super().__init__(message)
         self.code = code
+        self.topic = topic
 
 
 class Spectators:
@@ -49,12 +51,14 @@ class Spectators:
         feed: LiveFeed,
         clock: Clock,
         snapshots: Snapshots,
+        tickets: Tickets,
     ) -> None:
         self._store = store
         self._queue = queue
         self._feed = feed
         self._clock = clock
         self._snapshots = snapshots
+        self._tickets = tickets
         self._actions: dict[str, Callable[[str, Json], None]] = {
             "watch": self._watch,
             "unwatch": self._unwatch,
@@ -82,7 +86,12 @@ class Spectators:
         except BadFrameError as error:
             self._send(
                 connection,
-                {"type": "error", "code": error.code, "message": error.message},
+                {
+                    "type": "error",
+                    "code": error.code,
+                    "message": error.message,
+                    "topic": error.topic,
+                },
             )
             if self._store.note_bad_frame(connection) >= BAD_FRAMES:
                 self._feed.close(connection)
@@ -105,9 +114,11 @@ class Spectators:
         topics = self._store.topics(connection)
         if topic not in topics and len(topics) >= TOPICS_PER_SOCKET:
             raise BadFrameError(
-                "too-many-topics", f"A socket follows at most {TOPICS_PER_SOCKET}."
+                "too-many-topics",
+                f"A socket follows at most {TOPICS_PER_SOCKET} topics.",
+                topic,
             )
-        self._check_topic(topic)
+        self._check_topic(topic, frame.get("ticket"))
         until = self._clock.now() + CONNECTION_SECONDS
         self._store.watch(connection, topic, until)
         if topic.startswith("episode:"):
@@ -144,21 +155,25 @@ class Spectators:
             n = events[-1].n if events else after
             self._send(connection, {"type": "caught-up", "topic": topic, "n": n})
 
-    def _check_topic(self, topic: str) -> None:
+    def _check_topic(self, topic: str, ticket: Any) -> None:
         noun, _, name = topic.partition(":")
         if noun == "live":
             return
         try:
-            if noun == "evaluation":
-                self._store.evaluation(name)
-                return
-            episode = self._store.episode(name)
+            if noun == "episode":
+                episode = self._store.episode(name)
+                if episode.evaluation == VISITS:
+                    check_seal(episode, topic)
+                    return
+                name = episode.evaluation
+            evaluation = self._store.evaluation(name)
         except NotFoundError as error:
-            raise BadFrameError("unknown-topic", error.message) from error
-        if episode.evaluation == VISITS and not episode.is_over:
-            raise BadFrameError(
-                "sealed", "This episode is played by a visitor: sealed until it ends."
-            )
+            raise BadFrameError("unknown-topic", error.message, topic) from error
+        if evaluation.visibility == "public":
+            return
+        team = self._tickets.redeem(ticket) if isinstance(ticket, str) else None
+        if team != evaluation.team:
+            raise BadFrameError("unknown-topic", f"There is no {topic!r}.", topic)
 
     def _send_events_to_all(self, message: Json) -> None:
         topic = f"episode:{message['episode']}"
@@ -214,6 +229,16 @@ class Spectators:
             self._feed.send(connection, canonical_json(frame))
         except ConnectionGoneError:
             self._store.forget(connection)
+
+
+def check_seal(episode: Episode, topic: str) -> None:
+    """BadFrameError while a visitor plays the episode."""
+    if not episode.is_over:
+        raise BadFrameError(
+            "sealed",
+            "This episode is played by a visitor: sealed until it ends.",
+            topic,
+        )
 
 
 def event_frame(topic: str, event: Event) -> Json:

@@ -9,6 +9,7 @@ from chalicelib.services import messages
 from chalicelib.services.endings import Endings
 from chalicelib.services.perform import Perform
 from chalicelib.services.visits import Visits
+from chalicelib.services.webhooks import WEBHOOK, webhook_message
 
 log = logging.getLogger("tilts.sweeps")
 
@@ -93,6 +94,15 @@ class Sweeps:
         for evaluation in newest.items:
             if evaluation.untended:
                 await self._look_after(evaluation)
+            await self._remind(evaluation)
+
+    async def _remind(self, evaluation: Evaluation) -> None:
+        """Ask for a webhook of which nothing has been heard."""
+        if not evaluation.pinned.get("webhook"):
+            return
+        if await self._perform(self._store.document, WEBHOOK, evaluation.id) is None:
+            bodies = [webhook_message(evaluation.id)]
+            await self._perform(self._queue.send, WEBHOOK, bodies)
 
     async def _look_after(self, evaluation: Evaluation) -> None:
         if evaluation.untended or evaluation.status == "expanding":

@@ -181,7 +181,13 @@ class Visits:
 
     def _end(self, episode: Episode, transcript: Transcript) -> None:
         if not transcript.ended:
-            self._commit(episode, transcript, transcript.draft_ended({}))
+            ending = transcript.draft_ended({})
+            try:
+                self._store.append(ending)
+            except EventExistsError as refusal:
+                # Somebody else has just written the same end.
+                ending = refusal.existing
+            transcript.add(ending)
         for call, arguments in finishing_writes(self._store, episode, transcript, None):
             call(*arguments)
         self._queue.send(

@@ -223,29 +223,28 @@ def post_pinned(
     first kilobyte at most. OSError.
     """
     ends_at = time.monotonic() + seconds
-    parts = urlsplit(address.url)
-    name = (parts.hostname or "").rstrip(".")
+    name = name_of(address.url)
     context = context or ssl.create_default_context()
-    try:
-        with (
-            socket.create_connection((address.ip, address.port), seconds) as raw,
-            secure(raw, context, name, ends_at) as channel,
-        ):
+    with socket.create_connection((address.ip, address.port), seconds) as raw:
+        raw.settimeout(seconds_until(ends_at))
+        with context.wrap_socket(raw, server_hostname=name) as channel:
             rest = memoryview(write_request(address.url, headers, body))
             while rest:
                 channel.settimeout(seconds_until(ends_at))
                 rest = rest[channel.send(rest) :]
             return read_status(channel, ends_at)
-    except ValueError as error:
-        raise OSError("the host has a name that TLS does not take") from error
 
 
-def secure(
-    raw: socket.socket, context: ssl.SSLContext, name: str, ends_at: float
-) -> ssl.SSLSocket:
-    """TLS over a connection, with the certificate held against the name."""
-    raw.settimeout(seconds_until(ends_at))
-    return context.wrap_socket(raw, server_hostname=name)
+def name_of(url: str) -> str:
+    """The name that the certificate must be for. OSError where there can be none."""
+    name = (urlsplit(url).hostname or "").rstrip(".")
+    try:
+        fits = bool(name.encode("idna"))
+    except UnicodeError:
+        fits = False
+    if not fits:
+        raise OSError("the host has a name that TLS does not take")
+    return name
 
 
 def write_request(url: str, headers: Mapping[str, str], body: bytes) -> bytes:

@@ -1,0 +1,204 @@
+"""Every endpoint has a role, and every role meets every endpoint."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chalice.test import Client
+
+import app
+from chalicelib import wiring
+from chalicelib.routes.endpoints import ENDPOINTS
+from chalicelib.routes.roles import ROLES, role_of
+from chalicelib.services.access import NOT_VALID, RANKS, Role
+from chalicelib.settings import Settings
+from tests.routes.api import Api, Reply, check_problem, end_loop
+from tests.world import World
+
+Json = dict[str, Any]
+
+READS_FOR_FEW = {"/keys"}
+CHANGES_FOR_ALL = {"/episodes", "/episodes/{episode_id}/moves"}
+PEPPER = "a pepper of these tests"
+
+ALL = [pytest.param(*one, id=" ".join(one)) for one in ROLES]
+CLOSED = [
+    pytest.param(*one, id=" ".join(one)) for one in ROLES if ROLES[one] != "visitor"
+]
+
+
+@pytest.fixture
+def keyed(tmp_path: Path) -> Iterator[Api]:
+    """The API where everyone needs a key, also at this machine."""
+    world = World(
+        tmp_path / "tilts.db", Settings(tmp_path, require_keys=True, pepper=PEPPER)
+    )
+    wiring.install(world.tilts)
+    with Client(app.app) as client:
+        yield Api(client, world)
+    wiring.install(None)
+    end_loop(world)
+    world.database.close()
+
+
+def make_key(api: Api, role: Role, team: str = "blue") -> dict[str, str]:
+    """The header of a new key; none for a visitor."""
+    if role == "visitor":
+        return {}
+    _, text = api.world.tilts.access.create(role, team, "")
+    return {"Authorization": f"Bearer {text}"}
+
+
+def ask(
+    api: Api, method: str, path: str, headers: dict[str, str], raw: bytes = b"{}"
+) -> Reply:
+    filled = re.sub(r"{\w+}", "nothing", path)
+    kind = {"Content-Type": "application/json"}
+    return api.send(method, filled, raw, {**kind, **headers})
+
+
+# The table.
+
+
+def test_every_endpoint_has_a_role_and_every_role_an_endpoint() -> None:
+    declared = [(endpoint.method, endpoint.path) for endpoint in ENDPOINTS]
+    assert sorted(declared) == sorted(ROLES)
+
+
+def test_every_route_of_the_app_is_an_endpoint() -> None:
+    routes = {
+        (method, path) for path, methods in app.app.routes.items() for method in methods
+    }
+    assert routes == set(ROLES)
+
+
+def test_reads_are_open_and_changes_are_not_but_for_those_named() -> None:
+    for (method, path), role in ROLES.items():
+        is_open = role == "visitor"
+        if method == "GET":
+            assert is_open == (path not in READS_FOR_FEW), path
+        else:
+            assert is_open == (path in CHANGES_FOR_ALL), path
+
+
+def test_what_is_not_in_the_table_has_no_role() -> None:
+    with pytest.raises(KeyError):
+        role_of("PUT", "/evaluations")
+
+
+# Each role at each endpoint.
+
+
+@pytest.mark.parametrize("role", RANKS)
+@pytest.mark.parametrize(("method", "path"), ALL)
+def test_a_role_is_let_in_exactly_where_the_table_says(
+    keyed: Api, method: str, path: str, role: Role
+) -> None:
+    headers = make_key(keyed, role)
+    before = keyed.content()
+    reply = ask(keyed, method, path, headers)
+    if RANKS.index(role) >= RANKS.index(role_of(method, path)):
+        assert reply.status not in (401, 403), reply.text
+        return
+    assert reply.status == (401 if role == "visitor" else 403)
+    check_problem(reply)
+    assert keyed.content() == before
+
+
+@pytest.mark.parametrize(("method", "path"), ALL)
+def test_a_key_that_is_not_valid_is_refused_everywhere(
+    keyed: Api, method: str, path: str
+) -> None:
+    before = keyed.content()
+    for text in (f"tilts_deadbeef_{'A' * 43}", "tilts_", "x"):
+        reply = ask(keyed, method, path, {"Authorization": f"Bearer {text}"})
+        assert reply.status == 401
+        assert check_problem(reply)["detail"] == NOT_VALID
+        assert reply.header("WWW-Authenticate") == "Bearer"
+    assert keyed.content() == before
+
+
+@pytest.mark.parametrize(("method", "path"), CLOSED)
+def test_the_role_is_asked_for_before_the_body_is_read(
+    keyed: Api, method: str, path: str
+) -> None:
+    for raw in (b"", b"{", b'{"role": "admin", "team": "owner"}', b"x" * 300_000):
+        assert ask(keyed, method, path, {}, raw).status == 401
+
+
+@pytest.mark.parametrize(("method", "path"), ALL)
+def test_at_this_machine_no_key_is_needed(api: Api, method: str, path: str) -> None:
+    assert ask(api, method, path, {}).status not in (401, 403)
+
+
+@pytest.mark.parametrize(("method", "path"), ALL)
+def test_from_elsewhere_a_key_is_needed_also_where_none_is_required_here(
+    api: Api, method: str, path: str
+) -> None:
+    status = ask(api, method, path, {"X-Forwarded-For": "192.0.2.7"}).status
+    assert (status in (401, 403)) == (role_of(method, path) != "visitor")
+
+
+# Who is asking, and keys.
+
+
+def test_everyone_may_ask_who_they_are(keyed: Api, api: Api) -> None:
+    wiring.install(keyed.world.tilts)
+    assert keyed.get("/me").body == {"key_id": None, "role": "visitor", "team": ""}
+    me = keyed.get("/me", make_key(keyed, "submitter")).body
+    assert (me["role"], me["team"], len(me["key_id"])) == ("submitter", "blue", 8)
+    wiring.install(api.world.tilts)
+    assert api.get("/me").body == {"key_id": None, "role": "admin", "team": "owner"}
+
+
+def test_a_key_is_made_used_listed_and_ended(keyed: Api) -> None:
+    admin = make_key(keyed, "admin")
+    body = {"role": "viewer", "team": "red-2", "note": "for the night runs", "days": 3}
+    made = keyed.post("/keys", body, admin)
+    assert made.status == 201
+    key = {"Authorization": f"Bearer {made.body['key']}"}
+    assert keyed.get("/me", key).body["key_id"] == made.body["id"]
+    shown = keyed.get("/keys", admin)
+    assert made.body["key"] not in shown.text
+    assert "hash" not in shown.text
+    assert [(one["role"], one["note"]) for one in shown.body["items"]] == [
+        ("admin", ""),
+        ("viewer", "for the night runs"),
+    ]
+    ended = keyed.send("DELETE", f"/keys/{made.body['id']}", b"", admin)
+    assert ended.status == 200
+    assert ended.body["revoked_at"] is not None
+    assert keyed.get("/me", key).status == 401
+    assert keyed.send("DELETE", "/keys/none", b"", admin).status == 404
+
+
+BAD_KEYS: dict[str, Json] = {
+    "no role": {"team": "red"},
+    "no team": {"role": "viewer"},
+    "an unknown role": {"role": "owner", "team": "red"},
+    "a visitor's key": {"role": "visitor", "team": "red"},
+    "an empty team": {"role": "viewer", "team": ""},
+    "a team in capitals": {"role": "viewer", "team": "Red"},
+    "a team with a separator": {"role": "viewer", "team": "red|x"},
+    "a team with a line end": {"role": "viewer", "team": "red\n"},
+    "a long team": {"role": "viewer", "team": "r" * 41},
+    "a long note": {"role": "viewer", "team": "red", "note": "x" * 81},
+    "a control character": {"role": "viewer", "team": "red", "note": "a\x1bb"},
+    "text that turns": {"role": "viewer", "team": "red", "note": "a\u202eb"},
+    "text that is not seen": {"role": "viewer", "team": "red", "note": "a\u200bb"},
+    "no days": {"role": "viewer", "team": "red", "days": 0},
+    "days without end": {"role": "viewer", "team": "red", "days": 10**30},
+    "a field that is not known": {"role": "viewer", "team": "red", "id": "deadbeef"},
+    "a hash of its own": {"role": "viewer", "team": "red", "hash": "0" * 64},
+}
+
+
+@pytest.mark.parametrize("what", BAD_KEYS)
+def test_a_key_that_cannot_be_meant_is_not_made(api: Api, what: str) -> None:
+    before = api.content()
+    reply = api.post("/keys", BAD_KEYS[what])
+    assert reply.status == 400
+    check_problem(reply)
+    assert api.content() == before
