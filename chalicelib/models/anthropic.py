@@ -25,17 +25,15 @@ from chalicelib.models.reading import (
     tokens_of,
 )
 from chalicelib.models.wire import (
-    Histories,
     PerLoop,
     attempt,
     attempt_check,
     check_key,
-    encode,
-    join_body,
     open_client,
     open_transport,
     timeout_of,
 )
+from chalicelib.models.writing import Histories, encode, join_body
 
 ABILITIES: Final = Abilities(
     efforts=("low", "medium", "high", "xhigh", "max"),

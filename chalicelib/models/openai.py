@@ -26,18 +26,16 @@ from chalicelib.models.reading import (
     tokens_of,
 )
 from chalicelib.models.wire import (
-    Histories,
     PerLoop,
     attempt,
     attempt_check,
     check_key,
-    encode,
     explain_error,
-    join_body,
     open_client,
     open_transport,
     timeout_of,
 )
+from chalicelib.models.writing import Histories, encode, join_body
 
 ABILITIES: Final = Abilities(
     efforts=("none", "minimal", "low", "medium", "high", "xhigh", "max"),

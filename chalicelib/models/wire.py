@@ -1,24 +1,23 @@
-"""What the providers share: the client, one bounded call, its errors, its bytes.
+"""What the providers share: the client, one bounded call, and its errors.
 
 A client follows no redirects, reads no proxy settings, tries once and takes no more
-of a reply than it should. What came back is read in `chalicelib.models.reading`.
+of a reply than it should. `writing` makes the bytes it sends, `reading` judges what
+comes back.
 """
 
 import asyncio
-import json
 import re
 import ssl
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable
 from email.utils import parsedate_to_datetime
+from functools import cache
 from math import isfinite
 from typing import Any, Final, Generic, TypeVar
 
 import httpx2
 
 from chalicelib.errors import RequestError
-from chalicelib.models.model import Answer, CallError, Exchange, Json, ModelRequest
+from chalicelib.models.model import Answer, CallError, Json, ModelRequest
 from chalicelib.models.reading import Reading, clean, judge, load_json
 
 CONNECT_SECONDS: Final = 10.0
@@ -85,7 +84,13 @@ def open_transport() -> httpx2.AsyncHTTPTransport:
     limits = httpx2.Limits(
         max_connections=512, max_keepalive_connections=64, keepalive_expiry=20.0
     )
-    return httpx2.AsyncHTTPTransport(trust_env=False, limits=limits)
+    return httpx2.AsyncHTTPTransport(verify=_tls(), trust_env=False, limits=limits)
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Made once: reading the certificates takes as long as many calls."""
+    return httpx2.create_ssl_context(trust_env=False)
 
 
 def open_client(
@@ -114,9 +119,9 @@ class PerLoop(Generic[T]):
         return self._made
 
     def take(self) -> T | None:
-        """What was made, to be closed; the next `get` makes another."""
+        """What was made in this loop, to be closed; the next `get` makes another."""
         made, self._made = self._made, None
-        return made
+        return made if self._loop is asyncio.get_running_loop() else None
 
 
 # -- one call -----------------------------------------------------------------
@@ -344,69 +349,3 @@ def redact(text: str, key: str = "") -> str:
 def _without(key: str, text: str) -> str:
     """A short key is a placeholder of a local server, and may be any word."""
     return text.replace(key, "[key]") if len(key) >= KEY_LENGTH else text
-
-
-# -- the bytes of a request ---------------------------------------------------
-
-
-def encode(value: Any) -> bytes:
-    """A value as the bytes of a request; a lone surrogate becomes a question mark."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.encode("utf-8", "replace")
-
-
-def join_body(head: Json, name: str, pieces: Sequence[bytes]) -> bytes:
-    """The object `head` with one more member: the list of the encoded pieces."""
-    start = encode(head)[:-1] + b',"' + name.encode() + b'":['
-    return b"".join((start, b",".join(pieces), b"]}"))
-
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    exchange: Exchange
-    previous: Exchange | None
-    encoded: bytes
-
-
-class Histories:
-    """Encoded exchanges of the conversations under way, the newest `limit` bytes.
-
-    An exchange is recognised by identity: whoever asks keeps the objects of its
-    history, and a call costs the same at any length.
-    """
-
-    def __init__(
-        self,
-        encode_exchange: Callable[[Exchange, Exchange | None], bytes],
-        limit: int = 32 * 1024 * 1024,
-    ) -> None:
-        self._encode = encode_exchange
-        self._limit = limit
-        self._size = 0
-        self._pieces: OrderedDict[str, dict[int, _Piece]] = OrderedDict()
-
-    def encoded(self, request: ModelRequest) -> list[bytes]:
-        """One piece for each exchange of the request's history, in order."""
-        known = self._pieces.pop(request.conversation, {})
-        self._size -= _size(known)
-        kept: dict[int, _Piece] = {}
-        previous: Exchange | None = None
-        for exchange in request.history:
-            piece = known.get(id(exchange))
-            if piece is None or piece.previous is not previous:
-                piece = _Piece(exchange, previous, self._encode(exchange, previous))
-            kept[id(exchange)] = piece
-            previous = exchange
-        self._keep(request.conversation, kept)
-        return [kept[id(exchange)].encoded for exchange in request.history]
-
-    def _keep(self, conversation: str, kept: dict[int, _Piece]) -> None:
-        self._pieces[conversation] = kept
-        self._size += _size(kept)
-        while self._size > self._limit:
-            _, dropped = self._pieces.popitem(last=False)
-            self._size -= _size(dropped)
-
-
-def _size(pieces: dict[int, _Piece]) -> int:
-    return sum(len(piece.encoded) for piece in pieces.values())

@@ -1,7 +1,6 @@
 """One bounded call, whatever the other side does: errors, limits, bytes, secrets."""
 
 import asyncio
-import json
 import ssl
 from collections.abc import Callable
 from typing import Any
@@ -12,8 +11,8 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.models import anthropic, compatible, openai, reading, wire
-from chalicelib.models.model import Answer, CallError, Exchange, Model
+from chalicelib.models import anthropic, compatible, openai, wire
+from chalicelib.models.model import Answer, CallError, Model
 from tests.models import test_anthropic, test_compatible, test_openai
 from tests.models.conftest import KEY, Scene, make_request
 
@@ -331,87 +330,6 @@ def test_redact(text: str, clean: str) -> None:
 
 def test_short_key_is_a_word_like_others() -> None:
     assert wire.redact("ollama says", "ollama") == "ollama says"
-
-
-class TestHistories:
-    def make(self, limit: int = 1_000) -> tuple[wire.Histories, list[str]]:
-        encoded: list[str] = []
-
-        def encode(exchange: Exchange, previous: Exchange | None) -> bytes:
-            encoded.append(exchange.prompt)
-            before = previous.prompt if previous else "-"
-            return f"{before}>{exchange.prompt}".encode()
-
-        return wire.Histories(encode, limit), encoded
-
-    def test_each_exchange_is_encoded_once(self) -> None:
-        histories, encoded = self.make(1_000_000)
-        history: list[Exchange] = []
-        for step in range(200):
-            pieces = histories.encoded(make_request(list(history)))
-            assert len(pieces) == step
-            history.append(Exchange(str(step), ()))
-        assert encoded == [str(step) for step in range(199)]
-
-    def test_conversations_do_not_mix(self) -> None:
-        histories, encoded = self.make()
-        shared = Exchange("a", ())
-        for name in ("one", "two", "one", "two"):
-            found = histories.encoded(make_request([shared], conversation=name))
-            assert found == [b"->a"]
-        assert encoded == ["a", "a"]
-
-    def test_what_goes_before_counts(self) -> None:
-        histories, _ = self.make()
-        first, second = Exchange("a", ()), Exchange("b", ())
-        both = histories.encoded(make_request([first, second]))
-        assert both == [b"->a", b"a>b"]
-        assert histories.encoded(make_request([second])) == [b"->b"]
-        assert histories.encoded(make_request([first, second])) == both
-
-    def test_equal_is_not_the_same(self) -> None:
-        histories, encoded = self.make()
-        for _ in range(2):
-            histories.encoded(make_request([Exchange("a", ())]))
-        assert encoded == ["a", "a"]
-
-    def test_oldest_conversation_is_dropped(self) -> None:
-        histories, encoded = self.make(limit=8)
-        kept = {name: Exchange(name, ()) for name in ("one", "two")}
-        for name in ("one", "two", "two", "one"):
-            request = make_request([kept[name]], conversation=name)
-            assert histories.encoded(request) == [f"->{name}".encode()]
-        assert encoded == ["one", "two", "one"]
-
-
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=20,
-)
-
-
-@given(json_values)
-def test_encode_is_json(value: Any) -> None:
-    text = wire.encode(value).decode()
-    if json.dumps(value, ensure_ascii=False).isprintable():
-        assert json.loads(text) == value
-
-
-@given(st.dictionaries(st.text(min_size=1), json_values), st.lists(json_values))
-def test_join_body(head: Any, items: list[Any]) -> None:
-    head["model"] = "m"
-    head.pop("input", None)
-    pieces = [wire.encode(item) for item in items]
-    assert json.loads(wire.join_body(head, "input", pieces)) == {**head, "input": items}
-
-
-@given(json_values)
-def test_cleaned_json_can_be_stored(value: Any) -> None:
-    cleaned = reading.clean_json(value)
-    text = json.dumps(cleaned, ensure_ascii=False)
-    text.encode()
-    assert reading.clean_json(cleaned) == cleaned
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))

@@ -459,6 +459,23 @@ def with_own_loop(work: Callable[[], object]) -> None:
     thread.join()
 
 
+@pytest.mark.parametrize("player", ["mock~random~1", "baseline~random~1"])
+def test_an_append_whose_reply_was_lost_is_taken_for_done_when_it_is_sent_again(
+    world: World, player: str
+) -> None:
+    (episode,) = begin(world, [(player, "MM-I")])
+    watched = Watched(Witness(world))
+
+    async def perform(call: Callable[..., T], *args: Any) -> T:
+        if call.__name__ == "append":
+            await watched(call, *args)
+        return await watched(call, *args)
+
+    assert breaking.play(world, perform, [episode.id])
+    assert ending_of(world, episode.id).status == "finished"
+    assert breaking.count_wasted(world, episode.id) == 0
+
+
 def test_a_heartbeat_keeps_the_lease_for_as_long_as_a_call_takes(world: World) -> None:
     (episode,) = begin(world, [("mock~random~1", "MM-I")])
     witness = Witness(world)

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.errors import RequestError
@@ -522,6 +522,7 @@ def test_whatever_is_lost_doubled_or_reordered_a_viewer_ends_with_the_whole_log(
 
 
 @pytest.mark.verify
+@settings(settings.get_profile("verify"))
 @given(steps=STEPS, fates=FATES)
 def test_a_viewer_ends_with_the_whole_log_in_very_many_ways(
     steps: list[tuple[str, int]], fates: list[str]
