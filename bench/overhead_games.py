@@ -43,7 +43,12 @@ APIS: Final[Mapping[str, Api]] = {
         Api("chat", "compatible", MIND, "default", "/chat/completions"),
     )
 }
-NAMES: Final = tuple(f"{APIS[name].model}={MIND}" for name in ("responses", "messages"))
+OLDER_CLAUDE: Final = "claude-opus-4-6"
+"""For inspect-ai, which sends newer ones a beta field that the server does not know."""
+NAMES: Final = tuple(
+    f"{name}={MIND}"
+    for name in (APIS["responses"].model, APIS["messages"].model, OLDER_CLAUDE)
+)
 
 
 def write_suite(folder: Path, boards: int) -> None:

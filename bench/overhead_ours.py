@@ -11,7 +11,7 @@ from chalicelib.local.queue import SqliteQueue
 from chalicelib.local.store import SqliteStore
 from chalicelib.models.model import ModelRequest
 from chalicelib.players.model_player import ModelPlayer
-from chalicelib.services.evaluations import NewEvaluation
+from chalicelib.records import NewEvaluation
 from chalicelib.services.suites import Suites
 from chalicelib.settings import Settings
 from chalicelib.wiring import SilentFeed, SystemClock, Tilts

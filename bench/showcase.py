@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib.events import Event, hash_log
-from chalicelib.records import Result
-from chalicelib.services.evaluations import NewEvaluation
+from chalicelib.records import NewEvaluation, Result
 from chalicelib.settings import read_settings
 from chalicelib.wiring import SilentFeed, Tilts, wire_local
 

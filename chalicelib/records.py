@@ -13,6 +13,13 @@ EvaluationEnd = Literal["complete", "capped", "cancelled", "failed"]
 EpisodeStatus = Literal["waiting", "playing", "finished", "unplayed", "failed"]
 
 TERMINAL: tuple[EpisodeStatus, ...] = ("finished", "unplayed", "failed")
+SHOWN_OF_EPISODES = (
+    "id", "evaluation", "entry", "task", "game", "variant", "suite", "repeat",
+    "status", "end", "note", "created_at",
+)  # fmt: skip
+SWITCH = ("switch", "calls")
+"""The kill switch is the document of this kind and key: {"stopped": true}."""
+
 VISITS = "visits"
 """Stands for the evaluation of episodes that people and bots play themselves."""
 
@@ -39,6 +46,21 @@ class Suite:
     manifest_hash: str
     manifest: Json
     retires_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvaluation:
+    """What is asked for; naming a player twice adds a twin."""
+
+    suite: str
+    players: tuple[str, ...]
+    name: str = ""
+    tags: tuple[str, ...] = ()
+    repeats: int = 1
+    visibility: str = "public"
+    budget_microusd: int = 0
+    episode_cap_microusd: int | None = None
+    webhook: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +127,10 @@ class Episode:
     def is_over(self) -> bool:
         """Whether the episode has reached its one terminal state."""
         return self.status in TERMINAL
+
+    def show(self) -> Json:
+        """What everyone who may see the episode sees of it."""
+        return {name: getattr(self, name) for name in SHOWN_OF_EPISODES}
 
 
 @dataclass(frozen=True, slots=True)

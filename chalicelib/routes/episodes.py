@@ -11,7 +11,6 @@ from chalicelib.routes import shapes
 from chalicelib.routes.bodies import Body
 from chalicelib.routes.endpoints import Plain, Request, Routes
 from chalicelib.routes.visibility import own_evaluation, read_episode, see_episode
-from chalicelib.services.snapshots import show_episode
 from chalicelib.wiring import tilts
 
 Json = dict[str, Any]
@@ -59,7 +58,7 @@ def play_move(request: Request, episode_id: str) -> Json:
 @routes.get("/episodes/{episode_id}", shapes.EpisodeShape)
 def get_episode(request: Request, episode_id: str) -> Json:
     """One episode."""
-    return show_episode(see_episode(request.caller, episode_id))
+    return see_episode(request.caller, episode_id).show()
 
 
 @routes.get("/episodes/{episode_id}/events", shapes.Events, EventsQuery)

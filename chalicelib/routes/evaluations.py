@@ -7,15 +7,13 @@ from pydantic import Field
 
 from chalicelib.errors import RequestError
 from chalicelib.events import canonical_json
-from chalicelib.records import Evaluation, Result
+from chalicelib.records import Evaluation, NewEvaluation, Result
 from chalicelib.routes import shapes
 from chalicelib.routes.bodies import Body
 from chalicelib.routes.endpoints import Plain, Request, Routes
 from chalicelib.routes.paging import Cursor, PageQuery, read_cursor, write_cursor
 from chalicelib.routes.tables import CSV_TYPE, write_csv
 from chalicelib.routes.visibility import own_evaluation, see_evaluation
-from chalicelib.services.evaluations import NewEvaluation
-from chalicelib.services.snapshots import show_episode
 from chalicelib.wiring import tilts
 
 Json = dict[str, Any]
@@ -195,7 +193,7 @@ def list_episodes(request: Request, evaluation_id: str) -> Json:
     place = read_cursor(query.cursor, about)
     page = tilts().store.episodes(evaluation_id, query.status, query.limit, place)
     return {
-        "items": [show_episode(episode) for episode in page.items],
+        "items": [episode.show() for episode in page.items],
         "next": write_cursor(page.next, about),
     }
 

@@ -4,12 +4,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from chalicelib.models.abilities import ABILITIES
-from chalicelib.players.prompts import find_prompt, prompt_versions
+from chalicelib.records import SWITCH
 from chalicelib.routes import shapes
 from chalicelib.routes.bodies import Body
 from chalicelib.routes.endpoints import Request, Routes
-from chalicelib.services.permits import SWITCH
 from chalicelib.wiring import tilts
 
 Json = dict[str, Any]
@@ -26,6 +24,10 @@ class SwitchBody(Body):
 @routes.get("/models", shapes.Models)
 def list_models(request: Request) -> Json:
     """All models: whether each can be used here, why not, abilities and price."""
+    # What only this page needs is no part of the cost of starting.
+    from chalicelib.models.abilities import ABILITIES
+    from chalicelib.players.prompts import find_prompt, prompt_versions
+
     offers = tilts().offers
     return {
         "items": [

@@ -5,13 +5,15 @@ with this installation's pepper, so that neither the store nor a copy of it open
 anything. Keys are read at each request: a key that is revoked ends at once.
 """
 
+from __future__ import annotations
+
 import hmac
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from chalicelib.errors import (
     AccessError,
@@ -19,8 +21,10 @@ from chalicelib.errors import (
     StartError,
     UnauthorizedError,
 )
-from chalicelib.interfaces import Clock, Ids, Store
 from chalicelib.services.moments import write_moment
+
+if TYPE_CHECKING:
+    from chalicelib.interfaces import Clock, Ids, Store
 
 Json = dict[str, Any]
 Role = Literal["visitor", "viewer", "submitter", "admin"]

@@ -1,7 +1,7 @@
 """Evaluations: created, turned into episodes, paused, resumed, cancelled."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from hashlib import sha256
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from chalicelib.records import (
     Evaluation,
     EvaluationEnd,
     EvaluationStatus,
+    NewEvaluation,
     Page,
     Suite,
 )
@@ -36,21 +37,6 @@ OPEN: Final[tuple[EvaluationStatus, ...]] = (
     "running",
     "paused",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class NewEvaluation:
-    """What is asked for; naming a player twice adds a twin."""
-
-    suite: str
-    players: tuple[str, ...]
-    name: str = ""
-    tags: tuple[str, ...] = ()
-    repeats: int = 1
-    visibility: str = "public"
-    budget_microusd: int = 0
-    episode_cap_microusd: int | None = None
-    webhook: str | None = None
 
 
 class Evaluations:

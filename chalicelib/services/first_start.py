@@ -3,7 +3,8 @@
 from typing import Final
 
 from chalicelib.players.baselines import BASELINES
-from chalicelib.services.evaluations import Evaluations, NewEvaluation
+from chalicelib.records import NewEvaluation
+from chalicelib.services.evaluations import Evaluations
 
 FIRST_SUITE: Final = "core-1"
 FIRST_NAME: Final = "Baselines"

@@ -4,13 +4,11 @@ from typing import Final
 
 from chalicelib.errors import CallsStoppedError
 from chalicelib.interfaces import Clock, Store
-from chalicelib.records import Evaluation
+from chalicelib.records import SWITCH, Evaluation
 from chalicelib.services.perform import Perform
 
 EVALUATION_SECONDS: Final = 1.0
 SWITCH_SECONDS: Final = 5.0
-SWITCH: Final = ("switch", "calls")
-"""The kill switch is the document of this kind and key: {"stopped": true}."""
 
 
 class Permits:

@@ -31,7 +31,7 @@ class Snapshots:
         cursor = None
         for _ in range(LIVE_PAGES):
             page = self._store.episodes(None, "playing", limit, cursor, True)
-            shown += [show_episode(e) for e in page.items if self._is_public(e)]
+            shown += [e.show() for e in page.items if self._is_public(e)]
             cursor = page.next
             if cursor is None or len(shown) >= limit:
                 break
@@ -57,21 +57,3 @@ class Snapshots:
             "end": evaluation.end,
             "progress": self._evaluations.progress(evaluation),
         }
-
-
-def show_episode(episode: Episode) -> Json:
-    """An episode as everyone may see it."""
-    return {
-        "id": episode.id,
-        "evaluation": episode.evaluation,
-        "entry": episode.entry,
-        "task": episode.task,
-        "game": episode.game,
-        "variant": episode.variant,
-        "suite": episode.suite,
-        "repeat": episode.repeat,
-        "status": episode.status,
-        "end": episode.end,
-        "note": episode.note,
-        "created_at": episode.created_at,
-    }

@@ -15,7 +15,7 @@ from chalicelib.errors import RequestError
 from chalicelib.events import Event, canonical_json
 from chalicelib.records import Episode
 from chalicelib.services import messages
-from chalicelib.services.evaluations import NewEvaluation
+from chalicelib.records import NewEvaluation
 from chalicelib.services.spectators import (
     BAD_FRAMES,
     CATCH_UP_LIMIT,

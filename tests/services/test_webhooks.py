@@ -22,7 +22,7 @@ from chalicelib.local.store import SqliteStore
 from chalicelib.models.addresses import Address, AddressError, check_address
 from chalicelib.records import Money
 from chalicelib.services.access import Pepper
-from chalicelib.services.evaluations import NewEvaluation
+from chalicelib.records import NewEvaluation
 from chalicelib.services.webhooks import (
     DELAYS,
     REPLY_BYTES,
@@ -220,7 +220,7 @@ def test_a_status_is_read_however_it_comes(
         [b"SSH-2.0-OpenSSH_9.9\r\n"],
         [b"\x00" * 100_000],
         [b"HTTP/1.1 100 Continue\r\n\r\n" * 10_000],
-        [b"HTTP/1.1 103 Early\r\nX: " + b"x" * REPLY_BYTES + b"\r\n\r\n", OK],
+        [b"HTTP/1.1 103 Early\r\nX: " + b"x" * REPLY_BYTES + b"\r\n\r\n" + OK],
     ],
 )
 def test_what_is_no_reply_is_none(
@@ -229,6 +229,15 @@ def test_what_is_no_reply_is_none(
     server.pieces = pieces
     with pytest.raises(OSError, match="reply"):
         post(server, trusting)
+
+
+def test_of_a_reply_without_end_little_is_read(
+    server: TlsServer, trusting: ssl.SSLContext
+) -> None:
+    server.pieces = [b"x" * 100_000] * 100_000
+    with pytest.raises(OSError, match="reply"):
+        post(server, trusting)
+    assert server.sent < len(server.pieces)
 
 
 def test_a_reply_that_trickles_does_not_stretch_the_time(
@@ -429,6 +438,7 @@ def test_a_notice_that_arrives_is_sent_once(world: World) -> None:
     for _ in range(3):
         begin(world, evaluation)
     assert len(drain(world, webhooks)) == 3
+    webhooks.notify(evaluation, 2)
     (told,) = receiver.bodies
     assert told["episodes"] == {"finished": 8}
     assert webhooks.state(evaluation) == {"tries": 1, "delivered": True, "status": 204}
