@@ -6,7 +6,7 @@ DATA ?= ./data
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help run test verify check bench playthrough backup openapi browser clean
+.PHONY: help run test verify check bench playthrough backup key demo openapi browser clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -39,6 +39,12 @@ playthrough: $(READY)  ## write a golden playthrough of GAME= (a code such as MS
 
 backup: $(READY)  ## copy the database, in use or not, to FILE=
 	$(BIN)/python run.py --data $(DATA) --backup $(or $(FILE),$(DATA)/backup-$(shell date -u +%Y%m%dT%H%M%S).db)
+
+key: $(READY)  ## make an access key (ROLE=submitter TEAM=owner)
+	@$(BIN)/python run.py --data $(DATA) --key $(or $(ROLE),submitter) --team $(or $(TEAM),owner)
+
+demo: $(READY)  ## three models of different strength play on a local model server
+	@$(BIN)/python -m tests.demo
 
 openapi: $(READY)  ## write docs/openapi.json
 	$(BIN)/python run.py --openapi docs/openapi.json

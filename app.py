@@ -40,9 +40,9 @@ def expand_evaluation(event: SQSEvent) -> None:
 
 @app.on_sqs_message(queue="tilts-play", batch_size=1)
 def play_episodes(event: SQSEvent) -> None:
-    for record in event:
-        message = check_version(read_json(record.body))
-        tilts().play(message["play"], seconds_left(event))
+    messages = [check_version(read_json(record.body)) for record in event]
+    episode_ids = [one for message in messages for one in message["play"]]
+    tilts().play(episode_ids, seconds_left(event))
 
 
 @app.on_sqs_message(queue="tilts-broadcast", batch_size=1)

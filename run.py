@@ -29,7 +29,7 @@ from chalicelib.local.sockets import SocketFeed, SocketGateway
 from chalicelib.local.store import SqliteStore
 from chalicelib.local.worker import IDLE_SECONDS, Consumer, run_worker
 from chalicelib.routes.openapi import write_openapi
-from chalicelib.services.access import OWNER_TEAM
+from chalicelib.services.access import OWNER_TEAM, RANKS, Role
 from chalicelib.services.first_start import begin_first_evaluation
 from chalicelib.settings import DATABASE_NAME, read_settings
 
@@ -53,6 +53,8 @@ def main() -> int:
         if arguments.openapi is not None:
             arguments.openapi.write_text(write_openapi(read_settings().version))
             return 0
+        if arguments.key is not None:
+            return make_key(arguments.data, arguments.key, arguments.team)
         if arguments.worker:
             return work(arguments.data)
         return serve(arguments.data, arguments.port)
@@ -78,6 +80,10 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--openapi", type=Path, metavar="FILE", help="write the API document and end"
     )
+    parser.add_argument(
+        "--key", choices=RANKS[1:], help="make an access key of this role and end"
+    )
+    parser.add_argument("--team", default=OWNER_TEAM, help="whose key it is")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -90,6 +96,14 @@ def back_up(data: Path, target: Path) -> int:
         raise StartError(f"{target} exists already: name a new file.")
     Database(data / DATABASE_NAME).backup(target)
     print(f"Copied {data / DATABASE_NAME} to {target}.")
+    return 0
+
+
+def make_key(data: Path, role: Role, team: str) -> int:
+    """Make a key and show it, this once."""
+    tilts = wiring.wire_local(wiring.SilentFeed(), read_settings(), data)
+    key, text = tilts.access.create(role, team, "made on this machine")
+    print(f"{text}\nRole {key.role}, team {key.team}. It is not shown again.")
     return 0
 
 

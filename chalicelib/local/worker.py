@@ -13,6 +13,9 @@ log = logging.getLogger("tilts.worker")
 IDLE_SECONDS: Final = 0.05
 SLICE_SECONDS: Final = 900.0
 RECEIVES: Final = 5
+AT_ONCE: Final = {"play": 5}
+"""Slices that are played together, so that slow players do not wait for each other."""
+
 SWEEP_SECONDS: Final = 60.0
 
 Handler = Callable[[dict[str, Any], Any], Any]
@@ -32,35 +35,42 @@ class Context:
 
 
 class Consumer:
-    """Delivers the messages of some queues to their handlers, one at a time."""
+    """Delivers the messages of some queues to their handlers, one call at a time."""
 
     def __init__(self, queue: SqliteQueue, handlers: dict[str, Handler]) -> None:
         self._queue = queue
         self._handlers = handlers
 
     def consume(self) -> bool:
-        """Deliver one message of each queue; whether there was any."""
+        """Deliver what each queue has next; whether there was anything."""
         found = False
         for name, handler in self._handlers.items():
             if not self._queue.has_message(name):
                 continue
-            for message in self._queue.receive(name, 1, SLICE_SECONDS):
+            at_once = AT_ONCE.get(name, 1)
+            messages = self._queue.receive(name, at_once, SLICE_SECONDS)
+            fresh = [message for message in messages if not self._bury(name, message)]
+            if fresh:
                 found = True
-                self._deliver(name, handler, message)
+                self._deliver(name, handler, fresh)
         return found
 
-    def _deliver(self, name: str, handler: Handler, message: Message) -> None:
-        if message.receives > RECEIVES:
-            log.error("%s: given up after %d tries: %s", name, RECEIVES, message.body)
-            self._queue.send(f"{name}-dead", [message.body])
-            self._queue.delete([message])
-            return
+    def _bury(self, name: str, message: Message) -> bool:
+        """Put aside a message that has failed too often; whether it has."""
+        if message.receives <= RECEIVES:
+            return False
+        log.error("%s: given up after %d tries: %s", name, RECEIVES, message.body)
+        self._queue.send(f"{name}-dead", [message.body])
+        self._queue.delete([message])
+        return True
+
+    def _deliver(self, name: str, handler: Handler, messages: list[Message]) -> None:
         try:
-            handler(queue_event(name, message), Context(SLICE_SECONDS))
+            handler(queue_event(name, messages), Context(SLICE_SECONDS))
         except Exception:
             log.exception("%s: a message failed and will come again", name)
             return
-        self._queue.delete([message])
+        self._queue.delete(messages)
 
 
 def run_worker(
@@ -79,7 +89,7 @@ def run_worker(
             time.sleep(IDLE_SECONDS)
 
 
-def queue_event(name: str, message: Message) -> dict[str, Any]:
+def queue_event(name: str, messages: list[Message]) -> dict[str, Any]:
     """The event that SQS sends to a handler."""
     return {
         "Records": [
@@ -91,6 +101,7 @@ def queue_event(name: str, message: Message) -> dict[str, Any]:
                 "eventSource": "aws:sqs",
                 "eventSourceARN": f"arn:aws:sqs:local:0:tilts-{name}",
             }
+            for message in messages
         ]
     }
 

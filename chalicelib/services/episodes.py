@@ -116,11 +116,13 @@ class Episodes:
             await self._endings.complete(evaluation)
 
     async def _queue_again(self, episode_ids: Sequence[str], delay: float) -> None:
-        if not episode_ids:
-            return
-        first = await self._perform(self._store.episode, episode_ids[0])
-        bodies = messages.play_messages(messages.provider_of(first), episode_ids)
-        await self._perform(self._queue.send, messages.PLAY, bodies, delay)
+        providers: dict[str, list[str]] = {}
+        for episode_id in episode_ids:
+            episode = await self._perform(self._store.episode, episode_id)
+            providers.setdefault(messages.provider_of(episode), []).append(episode_id)
+        for provider, ids in providers.items():
+            bodies = messages.play_messages(provider, ids)
+            await self._perform(self._queue.send, messages.PLAY, bodies, delay)
 
     async def _play_one(
         self,
