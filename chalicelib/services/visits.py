@@ -91,7 +91,7 @@ class Visits:
             self._end(episode, transcript)
             raise ConflictError("This episode is over.", end=transcript.end)
         if step != transcript.step:
-            raise wrong_step(step, transcript.step)
+            raise wrong_step(step, self.position(episode, transcript))
         event = transcript.draft_moved(arguments, None, None)
         self._commit(episode, transcript, event)
         if transcript.is_decided:
@@ -176,7 +176,8 @@ class Visits:
         try:
             self._store.append(event)
         except EventExistsError as refusal:
-            raise wrong_step(transcript.step, transcript.step + 1) from refusal
+            present = self.position(episode, self.read(episode))
+            raise wrong_step(transcript.step, present) from refusal
         transcript.add(event)
 
     def _end(self, episode: Episode, transcript: Transcript) -> None:
@@ -196,8 +197,10 @@ class Visits:
         )
 
 
-def wrong_step(step: int, next_step: int) -> StepError:
-    """The refusal of a move for another step than the next."""
+def wrong_step(step: int, position: Json) -> StepError:
+    """The refusal of a move for another step than the next, with where things stand."""
     return StepError(
-        f"The move is for step {step}; the next step is {next_step}.", step=next_step
+        f"The move is for step {step}; the next step is {position['step']}.",
+        step=position["step"],
+        position=position,
     )
