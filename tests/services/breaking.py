@@ -17,8 +17,9 @@ from chalicelib.records import Episode, Evaluation, Result, Task
 from chalicelib.services import messages
 from chalicelib.services.endings import Endings
 from chalicelib.services.episodes import LEASE_SECONDS, Episodes
-from chalicelib.services.evaluations import make_episode
 from chalicelib.services.perform import Perform
+from chalicelib.services.plans import make_episode
+from chalicelib.services.players import Players
 from chalicelib.services.sweeps import ASK_AGAIN_SECONDS, Sweeps
 from tests.world import World
 
@@ -193,8 +194,7 @@ def fresh_world(path: Path) -> Iterator[World]:
 
 def close_world(world: World) -> None:
     """Let go of the file and of the event loop, if one was made."""
-    if world.tilts._runner is not None:
-        world.tilts._runner.close()
+    world.tilts.close()
     world.database.close()
 
 
@@ -204,7 +204,9 @@ def task_of(world: World, game: str) -> Task:
     return [task for task in tasks if task.game == game][-1]
 
 
-def begin(world: World, plan: list[tuple[str, str]]) -> list[Episode]:
+def begin(
+    world: World, plan: list[tuple[str, str]], budget_microusd: int = 0
+) -> list[Episode]:
     """An evaluation with one episode per (entry, game), asked for in one message."""
     world.store.create_evaluation(
         Evaluation(
@@ -216,14 +218,14 @@ def begin(world: World, plan: list[tuple[str, str]]) -> list[Episode]:
             repeats=1,
             visibility="public",
             team="tests",
-            budget_microusd=0,
+            budget_microusd=budget_microusd,
             status="queued",
             created_at="2026-11-18T00:00:00.000Z",
             pinned={},
         ),
         None,
         "",
-        0,
+        budget_microusd,
     )
     evaluation = world.store.evaluation(EVALUATION)
     episodes = [
@@ -236,7 +238,12 @@ def begin(world: World, plan: list[tuple[str, str]]) -> list[Episode]:
     return episodes
 
 
-def make_worker(world: World, perform: Perform, clock: Clock | None = None) -> Episodes:
+def make_worker(
+    world: World,
+    perform: Perform,
+    clock: Clock | None = None,
+    players: Players | None = None,
+) -> Episodes:
     """A worker whose io goes through `perform`."""
     return Episodes(
         world.store,
@@ -244,16 +251,21 @@ def make_worker(world: World, perform: Perform, clock: Clock | None = None) -> E
         clock or StillClock(world.clock),
         world.ids,
         world.suites,
-        Endings(world.store, perform),
+        players or world.tilts.players,
+        Endings(world.store, world.queue, perform),
         perform,
     )
 
 
 def play(
-    world: World, perform: Perform, ids: list[str], seconds_left: float = 900.0
+    world: World,
+    perform: Perform,
+    ids: list[str],
+    seconds_left: float = 900.0,
+    players: Players | None = None,
 ) -> bool:
     """Play one slice; whether the worker survived it."""
-    worker = make_worker(world, perform)
+    worker = make_worker(world, perform, players=players)
     try:
         asyncio.run(worker.play(ids, world.clock.now() + seconds_left))
     except Killed:
@@ -267,7 +279,7 @@ def sweep(world: World, perform: Perform) -> bool:
         world.store,
         world.queue,
         world.clock,
-        Endings(world.store, perform),
+        Endings(world.store, world.queue, perform),
         world.tilts.visits,
         perform,
     )
@@ -278,14 +290,18 @@ def sweep(world: World, perform: Perform) -> bool:
     return True
 
 
-def play_messages_once(world: World, perform: Perform) -> None:
+def play_messages_once(
+    world: World, perform: Perform, players: Players | None = None
+) -> None:
     """Play what the queue asks for; a killed worker leaves its message undeleted."""
     for message in world.queue.receive(messages.PLAY, 100, 900):
-        if play(world, perform, message.body["play"]):
+        if play(world, perform, message.body["play"], players=players):
             world.queue.delete([message])
 
 
-def go_on(world: World, witness: Witness, rounds: int = 12) -> None:
+def go_on(
+    world: World, witness: Witness, rounds: int = 12, players: Players | None = None
+) -> None:
     """Let time pass, sweep and play until everything is over; at most some rounds."""
     for _ in range(rounds):
         if all(episode.is_over for episode in open_and_closed(world)):
@@ -293,7 +309,7 @@ def go_on(world: World, witness: Witness, rounds: int = 12) -> None:
         world.clock.turn(max(LEASE_SECONDS, ASK_AGAIN_SECONDS) + 1)
         perform = Watched(witness)
         sweep(world, perform)
-        play_messages_once(world, perform)
+        play_messages_once(world, perform, players)
     left = [e for e in open_and_closed(world) if not e.is_over]
     assert not left, f"never ended: {left}"
 

@@ -18,11 +18,13 @@ import pytest
 from chalicelib.errors import ConflictError, StepError
 from chalicelib.games.chance import Chance
 from chalicelib.interfaces import Queue, Store
-from chalicelib.records import VISITS, Episode
+from chalicelib.records import VISITS, Episode, NewEvaluation
 from chalicelib.services import messages
 from chalicelib.services.episodes import LEASE_SECONDS
-from chalicelib.services.evaluations import Evaluations, NewEvaluation, plan_episodes
+from chalicelib.services.evaluations import Evaluations
 from chalicelib.services.perform import perform_directly
+from chalicelib.services.plans import Plans
+from chalicelib.services.quotes import Quotes
 from chalicelib.services.visits import VISIT_SECONDS, Visits
 from tests.services import breaking
 from tests.services.breaking import (
@@ -228,12 +230,16 @@ class Dying:
 
 
 def dying_evaluations(world: World, fuse: Fuse) -> Evaluations:
+    plans = Plans(world.tilts.players)
     return Evaluations(
         cast(Store, Dying(world.store, fuse)),
         cast(Queue, Dying(world.queue, fuse)),
         world.clock,
         world.ids,
         world.suites,
+        plans,
+        Quotes(world.store, plans),
+        0,
     )
 
 
@@ -273,7 +279,7 @@ def check_expansion(world: World, evaluation_id: str) -> None:
     assert evaluation.status == "queued"
     planned = {
         (entry, task.id, repeat)
-        for entry, task, repeat in plan_episodes(
+        for entry, task, repeat in Plans(world.tilts.players).episodes(
             world.suites.suite("tiny-1"), evaluation
         )
     }

@@ -244,7 +244,6 @@ def test_a_visit_not_finished_in_a_day_is_a_forfeit(world: World, game: str) -> 
         world.tilts.visits.move(visit["id"], 2, move, visit["token"])
 
 
-@pytest.mark.xfail(strict=True, reason="a visit that cannot be read stops the sweep")
 def test_a_visit_that_cannot_be_replayed_does_not_stop_the_sweeper(
     world: World,
 ) -> None:
@@ -282,7 +281,6 @@ def race(world: World, visit: dict[str, Any]) -> Callable[..., Any]:
     return append_second
 
 
-@pytest.mark.xfail(strict=True, reason="the refusal of the forfeit stops the sweep")
 def test_a_move_in_the_moment_of_the_forfeit_does_not_stop_the_sweeper(
     world: World,
 ) -> None:
