@@ -22,6 +22,7 @@ from chalicelib.services.access import Caller
 from chalicelib.wiring import tilts
 
 log = logging.getLogger("tilts.routes")
+audit = logging.getLogger("tilts.audit")
 
 Headers = dict[str, str | list[str]]
 
@@ -170,7 +171,18 @@ def answer(
             content_type = request.headers.get("content-type")
             body = read_body(request.raw_body, content_type, endpoint.body)
         asked = Request(query, body, request.headers, source_of(request), caller)
-        return shape_reply(endpoint, view(asked, **parts), request)
+        reply = shape_reply(endpoint, view(asked, **parts), request)
+        if endpoint.method != "GET":
+            audit.info(
+                "%s %s by %s of %s: %d, request %s",
+                endpoint.method,
+                request.path,
+                caller.key_id or caller.role,
+                caller.team or "no team",
+                reply.status_code,
+                request_id,
+            )
+        return reply
     except TiltsError as error:
         if error.status >= 500:
             log.error("request %s: %s", request_id, error, exc_info=error)
@@ -213,6 +225,8 @@ def problem(error: TiltsError, request_id: str) -> Response:
         "request_id": request_id,
     }
     headers: Headers = {"Content-Type": PROBLEM_TYPE, **SAFE_HEADERS}
+    if error.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
     return Response(body, headers, error.status)
 
 

@@ -51,6 +51,7 @@ def start_episode(request: Request) -> Json:
 @routes.post("/episodes/{episode_id}/moves", shapes.Position, MoveBody)
 def play_move(request: Request, episode_id: str) -> Json:
     """Make a move in an episode you play; 409 for another step than the next."""
+    see_episode(request.caller, episode_id)
     body: MoveBody = request.body
     return tilts().visits.move(episode_id, body.step, body.move, body.token)
 

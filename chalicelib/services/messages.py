@@ -11,8 +11,6 @@ Json = dict[str, Any]
 EXPAND: Final = "expand"
 PLAY: Final = "play"
 BROADCAST: Final = "broadcast"
-QUEUES: Final = (EXPAND, PLAY, BROADCAST)
-
 VERSION: Final = 1
 SLICE: Final = 20
 """How many episodes one worker plays at once."""
