@@ -19,7 +19,7 @@ from tests.world import World
 
 Json = dict[str, Any]
 
-READS_FOR_FEW = {"/keys"}
+READS_FOR_FEW = {"/keys", "/episodes/{episode_id}/calls"}
 CHANGES_FOR_ALL = {"/episodes", "/episodes/{episode_id}/moves"}
 PEPPER = "a pepper of these tests"
 
@@ -139,6 +139,93 @@ def test_from_elsewhere_a_key_is_needed_also_where_none_is_required_here(
 ) -> None:
     status = ask(api, method, path, {"X-Forwarded-For": "192.0.2.7"}).status
     assert (status in (401, 403)) == (role_of(method, path) != "visitor")
+
+
+# Teams.
+
+OWNED = [
+    pytest.param(*one, id=" ".join(one))
+    for one in ROLES
+    if "{evaluation_id}" in one[1] or "{episode_id}" in one[1]
+]
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """Two teams, and an evaluation that belongs to one of them alone."""
+    folder = tmp_path_factory.mktemp("teams")
+    world = World(
+        folder / "tilts.db", Settings(folder, require_keys=True, pepper=PEPPER)
+    )
+    wiring.install(world.tilts)
+    with Client(app.app) as client:
+        yield Api(client, world)
+    wiring.install(None)
+    end_loop(world)
+    world.database.close()
+
+
+@pytest.fixture(scope="module")
+def own(shared: Api) -> dict[str, str]:
+    """The ids of what belongs to team blue, over and done."""
+    body = {
+        "suite": "tiny-1",
+        "players": ["baseline~random~1"],
+        "visibility": "team",
+        "name": "canary-7c1e",
+    }
+    blue = make_key(shared, "submitter", "blue")
+    made = shared.post("/evaluations", body, blue).body["id"]
+    shared.world.work()
+    shown = shared.get(f"/evaluations/{made}/episodes", blue).body["items"]
+    return {"{evaluation_id}": made, "{episode_id}": shown[0]["id"]}
+
+
+def fill(path: str, ids: dict[str, str]) -> str:
+    for part, value in ids.items():
+        path = path.replace(part, value)
+    return path
+
+
+@pytest.mark.parametrize("role", ["visitor", "viewer", "submitter"])
+@pytest.mark.parametrize(("method", "path"), OWNED)
+def test_what_is_a_teams_is_not_there_for_others(
+    shared: Api, own: dict[str, str], method: str, path: str, role: Role
+) -> None:
+    headers = make_key(shared, role, "red")
+    raw = b'{"players": ["baseline~random~1"]}' if path.endswith("entries") else b"{}"
+    before = shared.content()
+    theirs = ask(shared, method, fill(path, own), headers, raw)
+    missing = dict.fromkeys(own, "nothing")
+    nothing = ask(shared, method, fill(path, missing), headers, raw)
+    assert theirs.status == nothing.status
+    assert theirs.status in (400, 401, 403, 404)
+    if RANKS.index(role) >= RANKS.index(role_of(method, path)) and method == "GET":
+        assert theirs.status == 404
+    assert shared.content() == before
+
+
+@pytest.mark.parametrize(
+    ("role", "team"), [("viewer", "blue"), ("submitter", "blue"), ("admin", "red")]
+)
+@pytest.mark.parametrize(
+    ("method", "path"), [one for one in OWNED if one.values[0] == "GET"]
+)
+def test_a_team_and_every_admin_read_what_is_the_teams(
+    shared: Api, own: dict[str, str], method: str, path: str, role: Role, team: str
+) -> None:
+    headers = make_key(shared, role, team)
+    assert ask(shared, method, fill(path, own), headers).status == 200
+
+
+@pytest.mark.parametrize("role", ["visitor", "viewer", "submitter"])
+@pytest.mark.parametrize("path", [path for method, path in ROLES if method == "GET"])
+def test_no_list_names_what_is_another_teams(
+    shared: Api, own: dict[str, str], path: str, role: Role
+) -> None:
+    text = ask(shared, "GET", path, make_key(shared, role, "red")).text
+    for hidden in ("canary-7c1e", *own.values()):
+        assert hidden not in text
 
 
 # Who is asking, and keys.
