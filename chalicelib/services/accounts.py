@@ -26,6 +26,7 @@ class Account:
         self.tokens: dict[str, int] = {}
         self.seconds = 0.0
         self.calls = 0
+        self.models: set[str] = set()
         for call in calls:
             self.microusd += counted(call)
             self._take_up(call)
@@ -52,9 +53,10 @@ class Account:
         return cap is None or used < cap
 
     def totals(self) -> Json:
-        """Calls, tokens, cost and seconds, as the scores of the episode have them."""
+        """Calls, the snapshots that answered, tokens, cost, seconds: part of the scores."""
         return {
             "calls": self.calls,
+            "models": sorted(self.models),
             "tokens": dict(self.tokens),
             "cost_microusd": self.microusd,
             "seconds": round(self.seconds, 3),
@@ -62,7 +64,10 @@ class Account:
 
     def _take_up(self, call: Call) -> None:
         self.calls += 1
-        self.seconds += call.body.get("reply", {}).get("seconds", 0.0)
+        reply = call.body.get("reply", {})
+        self.seconds += reply.get("seconds", 0.0)
+        if reply.get("model"):
+            self.models.add(reply["model"])
         for name, number in call.tokens.items():
             self.tokens[name] = self.tokens.get(name, 0) + number
 

@@ -23,6 +23,7 @@ from chalicelib.errors import (
 )
 from chalicelib.events import Event
 from chalicelib.interfaces import Clock, Ids, Queue, Store
+from chalicelib.models.model import CallError
 from chalicelib.records import Call, Episode, entry_player
 from chalicelib.services import messages
 from chalicelib.services.accounts import Account
@@ -43,6 +44,8 @@ MARGIN_SECONDS: Final = 10.0
 WAIT_SECONDS: Final = 5.0
 """Until an episode that must wait (for money, a place, the switch) is asked for again."""
 EVENTS_READ: Final = 500
+FOR_THE_OWNER: Final = ("key", "forbidden", "quota", "unknown-model")
+"""Reasons of a failed call that go away only when the owner does something."""
 
 log = logging.getLogger("tilts.episodes")
 
@@ -242,8 +245,24 @@ class Episodes:
             await self._wait(sitting)
             raise LeftError from error
         except TransportError as error:
+            if isinstance(error, CallError) and error.reason in FOR_THE_OWNER:
+                await self._pause(sitting, error)
+                raise LeftError from error
             await self._endings.fail(sitting.episode, error.message, sitting.account)
             raise LeftError from error
+
+    async def _pause(self, sitting: Sitting, error: CallError) -> None:
+        """What only the owner can mend would fail every episode: wait for the owner."""
+        log.warning("%s is paused: %s", sitting.episode.evaluation, error.message)
+        await self._perform(
+            self._store.change_evaluation,
+            sitting.episode.evaluation,
+            ["queued", "running"],
+            "paused",
+            None,
+            error.message,
+        )
+        await self._release(sitting, None)
 
     async def _commit(self, sitting: Sitting, event: Event, teller: Teller) -> None:
         """Put if absent; LeftError when another worker is ahead."""

@@ -319,7 +319,7 @@ class Evaluations:
                     f"{' or '.join(was)}.",
                     evaluation_status=present.status,
                 )
-            changed = replace(present, status=to, end=end, untended=True)
+            changed = replace(present, status=to, end=end, note=None, untended=True)
             if self._store.replace_evaluation(present, changed, 0):
                 self._tend(evaluation_id)
                 return changed
