@@ -351,9 +351,6 @@ def test_the_workers_do_what_their_messages_ask(client: Client, world: World) ->
     app.broadcast(captured("sqs-broadcast", **message), Context())
     (_, frame) = world.feed.sent[-1]
     assert json.loads(frame)["state"]["status"] == "finished"
-    runner = world.tilts._runner
-    if runner is not None:
-        runner.close()
 
 
 def test_the_schedule_asks_again_for_what_nobody_holds(
@@ -371,9 +368,6 @@ def test_the_schedule_asks_again_for_what_nobody_holds(
     app.sweep(captured("schedule"), Context())
     (message,) = world.queue.receive("play", 10, 60)
     assert len(message.body["play"]) == 8
-    runner = world.tilts._runner
-    if runner is not None:
-        runner.close()
 
 
 def test_a_message_of_a_version_that_is_not_known_is_not_swallowed(

@@ -25,7 +25,7 @@ import pytest
 from chalicelib.events import Event, canonical_json
 from chalicelib.local.database import Database
 from chalicelib.local.store import SqliteStore
-from chalicelib.records import Episode
+from chalicelib.records import VISITS, Episode
 from chalicelib.services.suites import Suites
 from chalicelib.services.visits import OPEN_PER_SOURCE
 from tests.routes.api import DEFINITIONS, check_problem
@@ -159,7 +159,7 @@ def prepare(data: Path) -> None:
     store.create_episodes(
         [
             Episode(
-                LONG_LOG, "ev_old", "mock~random~1", task.id, task.game, task.variant,
+                LONG_LOG, VISITS, "mock~random~1", task.id, task.game, task.variant,
                 "core-1", 0, "finished", "2026-01-01T00:00:00.000Z", ("mock~random~1",),
                 end="won",
             )

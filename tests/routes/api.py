@@ -146,10 +146,3 @@ def check_problem(reply: Reply) -> Json:
     for inside in INSIDES:
         assert inside not in reply.text, reply.text
     return body
-
-
-def end_loop(world: World) -> None:
-    """Close the event loop that a world has played in, if it has."""
-    runner = world.tilts._runner
-    if runner is not None:
-        runner.close()

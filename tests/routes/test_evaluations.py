@@ -35,7 +35,15 @@ def test_an_evaluation_is_accepted_and_then_played_to_its_end(api: Api) -> None:
     assert (made.body["name"], made.body["tags"]) == ("First", ["a", "b"])
     assert set(made.body["pinned"]["versions"]) == {"MS-I", "MM-I"}
     path = f"/evaluations/{made.body['id']}"
-    assert api.get(path).body["progress"] == {"episodes": 8, "over": 0, "states": {}}
+    assert (made.body["note"], made.body["has_webhook"]) == (None, False)
+    assert made.body["webhook_secret"] is None
+    assert api.get(path).body["progress"] == {
+        "episodes": 8,
+        "over": 0,
+        "states": {},
+        "money": {"budget_microusd": 0, "held_microusd": 0, "spent_microusd": 0},
+        "gates": {},
+    }
     api.world.expand()
     queued = api.get(path).body
     assert queued["status"] == "queued"
@@ -44,6 +52,8 @@ def test_an_evaluation_is_accepted_and_then_played_to_its_end(api: Api) -> None:
     over = api.get(path).body
     assert (over["status"], over["end"]) == ("finished", "complete")
     assert over["progress"]["over"] == over["progress"]["episodes"] == 8
+    (listed,) = api.get("/evaluations").body["items"]
+    assert listed == over
 
 
 def test_a_player_is_only_asked_for_the_games_it_plays(api: Api) -> None:
@@ -183,7 +193,8 @@ def test_results_as_a_table_have_a_row_for_each_and_the_same_columns(api: Api) -
     whole = api.get(f"/evaluations/{made}/results").body["items"]
     reply = api.get(f"/evaluations/{made}/results?format=csv")
     assert (reply.header("Content-Type") or "").startswith("text/csv")
-    rows = list(csv.DictReader(io.StringIO(reply.text)))
+    rows = list(csv.DictReader(io.StringIO(reply.text, newline="")))
+    assert reply.text.count("\r\n") == reply.text.count("\n") == 1 + len(whole)
     assert [row["episode"] for row in rows] == [row["episode"] for row in whole]
     assert [row["scores.won"] for row in rows] == [
         str(row["scores"]["won"]) for row in whole

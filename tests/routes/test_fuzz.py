@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 import app
 from chalicelib import wiring
 from chalicelib.routes.endpoints import ENDPOINTS, Endpoint
-from tests.routes.api import DEFINITIONS, DOCUMENT, Api, check_problem, end_loop
+from chalicelib.settings import Settings
+from tests.routes.api import DEFINITIONS, DOCUMENT, Api, check_problem
 from tests.world import World
 
 Json = dict[str, Any]
 
 GETS = [endpoint for endpoint in ENDPOINTS if endpoint.method == "GET"]
+DELETES = [endpoint for endpoint in ENDPOINTS if endpoint.method == "DELETE"]
 POSTS = [endpoint for endpoint in ENDPOINTS if endpoint.method == "POST"]
 STARTS = [endpoint for endpoint in POSTS if "{" not in endpoint.path]
 
@@ -45,12 +47,13 @@ VALUES = st.recursive(
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """One world for all examples: what one of them leaves behind is part of it."""
-    world = World(Path(tmp_path_factory.mktemp("fuzz")) / "tilts.db")
+    folder = Path(tmp_path_factory.mktemp("fuzz"))
+    world = World(folder / "tilts.db", Settings(folder, keys={"openai": "sk-none"}))
     wiring.install(world.tilts)
     with Client(app.app) as client:
         yield Api(client, world)
     wiring.install(None)
-    end_loop(world)
+    world.tilts.close()
     world.database.close()
 
 
@@ -67,6 +70,7 @@ def known(api: Api) -> dict[str, list[str]]:
         "suite_id": ["tiny-1"],
         "task_id": [task["id"] for task in tasks[:2]],
         "board_id": ["tiny-1~MS-I", "tiny-1~MM-I"],
+        "key_id": [api.post("/keys", {"role": "viewer", "team": "red"}).body["id"]],
     }
 
 
@@ -112,7 +116,11 @@ def like(schema: Json, depth: int = 0) -> st.SearchStrategy[Any]:
         fitting = st.lists(like(schema["items"], depth + 1), max_size=4)
     elif schema.get("type") == "string":
         fitting = st.text(max_size=12) | st.sampled_from(
-            ["tiny-1", "baseline~random~1", "mock~stumbling~1", "baseline~random~1+1"]
+            [
+                *("tiny-1", "baseline~random~1", "mock~stumbling~1"),
+                *("baseline~random~1+1", "openai~gpt-6-luna", "openai~gpt-6-luna~low"),
+                *("openai~gpt-6-luna~~p2~x", "openai~", "~~~~", "https://", "https://["),
+            ]
         )
     elif schema.get("type") == "integer":
         fitting = NUMBERS
@@ -128,6 +136,15 @@ def test_no_query_makes_a_route_that_reads_fail(
     endpoint = data.draw(st.sampled_from(GETS))
     path = data.draw(paths(endpoint, known)) + "?" + data.draw(queries(endpoint))
     api.get(path)
+
+
+@given(st.data())
+def test_no_path_makes_a_route_that_takes_away_fail(
+    api: Api, known: dict[str, list[str]], data: st.DataObject
+) -> None:
+    endpoint = data.draw(st.sampled_from(DELETES))
+    path = data.draw(paths(endpoint, known))
+    assert api.send("DELETE", path, b"", {}).status in (200, 404)
 
 
 @given(st.data())
@@ -199,6 +216,8 @@ def test_no_move_makes_an_episode_fail(
 )
 def test_no_header_makes_a_route_fail(api: Api, headers: list[tuple[str, str]]) -> None:
     body = json.dumps({"suite": "tiny-1", "players": ["nobody"]}).encode()
+    names_a_key = "Authorization" in dict(headers)
     refused = api.send("POST", "/evaluations", body, dict(headers))
-    assert refused.status in (400, 404, 415)
-    assert api.send("GET", "/health", b"", dict(headers)).status == 200
+    assert refused.status in ((401,) if names_a_key else (400, 404, 415))
+    health = api.send("GET", "/health", b"", dict(headers))
+    assert health.status == (401 if names_a_key else 200)

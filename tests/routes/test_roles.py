@@ -14,7 +14,7 @@ from chalicelib.routes.endpoints import ENDPOINTS
 from chalicelib.routes.roles import ROLES, role_of
 from chalicelib.services.access import NOT_VALID, RANKS, Role
 from chalicelib.settings import Settings
-from tests.routes.api import Api, Reply, check_problem, end_loop
+from tests.routes.api import Api, Reply, check_problem
 from tests.world import World
 
 Json = dict[str, Any]
@@ -39,7 +39,7 @@ def keyed(tmp_path: Path) -> Iterator[Api]:
     with Client(app.app) as client:
         yield Api(client, world)
     wiring.install(None)
-    end_loop(world)
+    world.tilts.close()
     world.database.close()
 
 
@@ -161,7 +161,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     with Client(app.app) as client:
         yield Api(client, world)
     wiring.install(None)
-    end_loop(world)
+    world.tilts.close()
     world.database.close()
 
 

@@ -314,10 +314,14 @@ def test_a_move_for_another_step_says_which_is_next(api: Api) -> None:
     visit = Visit.start(api, "MM-I")
     assert visit.move({"guess": ["red", "red", "red"]}).status == 200
     before = api.content()
-    for step in (1, 3, 99, 10**30):
+    for step in (1, 3, 99, 2**53):
         reply = visit.move({"guess": ["red", "red", "red"]}, step=step)
         assert reply.status == 409
         assert check_problem(reply)["step"] == 2
+    for step in (0, -1, 2**53 + 1, 10**30):
+        reply = visit.move({"guess": ["red", "red", "red"]}, step=step)
+        assert reply.status == 400
+        check_problem(reply)
     assert api.content() == before
 
 
@@ -352,7 +356,15 @@ def racing(api: Api) -> RacingStore:
     world = api.world
     store = RacingStore(world.database)
     wiring.install(
-        Tilts(store, world.queue, world.feed, world.clock, world.ids, world.suites)
+        Tilts(
+            store,
+            world.queue,
+            world.feed,
+            world.clock,
+            world.ids,
+            world.tilts.settings,
+            world.suites,
+        )
     )
     return store
 

@@ -54,9 +54,6 @@ def finished(world: World, webhook: str | None = URL) -> str:
         NewEvaluation("tiny-1", ("baseline~random~1",), webhook=webhook), "blue", None
     )
     world.work()
-    if world.tilts._runner is not None:
-        world.tilts._runner.close()
-        world.tilts._runner = None
     while world.queue.receive(WEBHOOK, 10, 9e9):
         continue
     assert world.store.evaluation(made.id).status == "finished"
