@@ -131,6 +131,6 @@ class Players:
 
     def _gate(self, provider: str) -> Gate:
         if provider not in self._gates:
-            changed = lambda limit: self._gate_changed(provider, limit)  # noqa: E731
+            changed = partial(self._gate_changed, provider)
             self._gates[provider] = Gate(self._clock, changed)
         return self._gates[provider]

@@ -41,19 +41,20 @@ def write(move: Reveal) -> Json:
 def tool(observation: Observation) -> Json:
     """JSON Schema (strict mode: every field required, nothing else allowed)."""
     height, width = len(observation.rows), len(observation.rows[0])
+    coordinates = {
+        "row": {"type": "integer", "description": f"0 (top) to {height - 1}"},
+        "column": {"type": "integer", "description": f"0 (left) to {width - 1}"},
+    }
     cell = {
         "type": "object",
-        "properties": {
-            "row": {"type": "integer", "description": f"0 (top) to {height - 1}"},
-            "column": {"type": "integer", "description": f"0 (left) to {width - 1}"},
-        },
+        "properties": coordinates,
         "required": ["row", "column"],
         "additionalProperties": False,
     }
     claim = {
         "type": "object",
         "properties": {
-            **cell["properties"],  # type: ignore[dict-item]
+            **coordinates,
             "is": {"type": "string", "enum": ["safe", "mine"]},
         },
         "required": ["row", "column", "is"],
