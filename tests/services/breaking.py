@@ -299,6 +299,14 @@ def play_messages_once(
             world.queue.delete([message])
 
 
+def tend(world: World) -> None:
+    """Bring episodes in line with their evaluations, also while a loop is running."""
+    world.drain(
+        messages.EXPAND,
+        lambda body: world.tilts.evaluations.tend(body["expand"], body["start"]),
+    )
+
+
 def go_on(
     world: World, witness: Witness, rounds: int = 12, players: Players | None = None
 ) -> None:

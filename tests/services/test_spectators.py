@@ -343,6 +343,44 @@ def test_whoever_watches_an_evaluation_sees_it_through(world: World) -> None:
     assert last["progress"]["over"] == last["progress"]["episodes"] == 8
 
 
+def test_what_is_live_is_shown_of_public_evaluations_alone(world: World) -> None:
+    make_evaluation(world, id="ev_team", visibility="team")
+    make_log(world, 1, "ep_team", "ev_team")
+    make_log(world, 1, "ep_public")
+    come(world)
+    (live,) = say(world, watch("live"))
+    assert [episode["id"] for episode in live["state"]["episodes"]] == ["ep_public"]
+
+
+@pytest.mark.parametrize("topic", ["evaluation:ev_team", "episode:ep_team"])
+def test_what_is_a_teams_own_is_watched_with_a_ticket_that_is_good_once(
+    world: World, topic: str
+) -> None:
+    make_evaluation(world, id="ev_team", visibility="team")
+    make_log(world, 1, "ep_team", "ev_team")
+    come(world)
+    for ticket in (None, 7, "", "nonsense", world.tilts.tickets.issue("others")):
+        (answer,) = say(world, watch(topic, ticket=ticket))
+        assert (answer["code"], answer["topic"]) == ("unknown-topic", topic)
+    ticket = world.tilts.tickets.issue("tests")
+    assert say(world, watch(topic, ticket=ticket))[0]["type"] in ("state", "event")
+    world.tilts.spectators.disconnect("c1")
+    come(world)
+    (answer,) = say(world, watch(topic, ticket=ticket))
+    assert answer["code"] == "unknown-topic"
+
+
+def test_an_episode_whose_evaluation_is_unknown_is_an_unknown_topic(
+    world: World,
+) -> None:
+    make_log(world, 1)
+    world.database.connection().execute("DELETE FROM evaluations")
+    come(world)
+    (answer,) = say(world, watch())
+    assert (answer["type"], answer["code"]) == ("error", "unknown-topic")
+    assert answer["topic"] == TOPIC
+
+
 # Frames that make no sense.
 
 
