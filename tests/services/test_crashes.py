@@ -28,6 +28,7 @@ from chalicelib.players.player import Player
 from chalicelib.records import VISITS, Episode, Money, NewEvaluation
 from chalicelib.services import messages
 from chalicelib.services.accounts import counted
+from chalicelib.services.budgets import episode_caps
 from chalicelib.services.episodes import LEASE_SECONDS
 from chalicelib.services.evaluations import Evaluations
 from chalicelib.services.perform import perform_directly
@@ -627,3 +628,30 @@ def run_paid_with_kills(
         check_money(world, players.till, killed)
         check(world)
         assert [played(world, episode) for episode in episodes] == logs
+
+
+def test_a_budget_for_one_episode_at_a_time_is_kept_whatever_is_killed(
+    tmp_path: Path,
+) -> None:
+    points, _ = unbroken_paid()
+    ends: set[str | None] = set()
+    for kill_at in range(1, points + 1, 4):
+        with fresh_world(tmp_path / "world") as world:
+            players = TillPlayers(world)
+            suite = world.suites.suite("tiny-1")
+            cap = episode_caps(players.find(PAID), suite, None).microusd
+            assert cap is not None
+            budget = cap + 10_000
+            episodes = begin_paid(world, players, budget)
+            witness = Witness(world)
+            play_messages_once(world, Watched(witness, kill_at, "after"), players)
+            held = world.store.money(breaking.EVALUATION)
+            assert held.held_microusd + held.spent_microusd <= budget
+            go_on(world, witness, 30, players)
+            money = world.store.money(breaking.EVALUATION)
+            assert money.held_microusd == 0
+            assert sum(players.till.bills.values()) <= money.spent_microusd <= budget
+            states = [world.store.episode(episode.id) for episode in episodes]
+            assert "finished" in {state.status for state in states}
+            ends |= {state.end for state in states}
+    assert "budget" in ends

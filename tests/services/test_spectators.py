@@ -370,6 +370,14 @@ def test_what_is_a_teams_own_is_watched_with_a_ticket_that_is_good_once(
     assert answer["code"] == "unknown-topic"
 
 
+@pytest.mark.xfail(strict=True, reason="such a text cannot be hashed")
+def test_a_ticket_that_no_store_can_keep_opens_nothing(world: World) -> None:
+    make_evaluation(world, id="ev_team", visibility="team")
+    come(world)
+    (answer,) = say(world, watch("evaluation:ev_team", ticket="\ud800"))
+    assert (answer["type"], answer["code"]) == ("error", "unknown-topic")
+
+
 def test_an_episode_whose_evaluation_is_unknown_is_an_unknown_topic(
     world: World,
 ) -> None:
