@@ -44,7 +44,7 @@ def paid(tmp_path: Path) -> Iterator[Api]:
     """Models can be named and priced; none is ever asked."""
     settings = Settings(
         tmp_path,
-        keys={"openai": KEY, "anthropic": None},
+        keys={"openai": KEY, "anthropic": None, "compatible": None},
         base_urls={"compatible": "https://models.example/v1"},
         compatible_models="cheap=1/0.1/2, free",
         month_cap_microusd=MONTH,
