@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -62,8 +63,9 @@ class Server:
             ).start()
         except OSError as error:
             await runner.cleanup()
+            reason = os.strerror(error.errno or 0).lower()
             raise StartError(
-                f"Port {self._port} cannot be used ({error.strerror}): stop what "
+                f"Port {self._port} cannot be used ({reason}): stop what "
                 f"uses it, or choose another: make run PORT={self._port + 1}"
             ) from error
         await stopped.wait()
