@@ -128,10 +128,14 @@ def free_port() -> int:
         return port
 
 
-def begin(*command: str, port: int) -> Running:
-    """Start a server and wait until it answers."""
+def begin(*command: str, port: int, **settings: str) -> Running:
+    """Start a server under these settings and wait until it answers."""
     process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ("env", *(f"{name}={value}" for name, value in settings.items()), *command),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     running = Running(process, port)
     until = time.monotonic() + START_SECONDS
@@ -144,10 +148,12 @@ def begin(*command: str, port: int) -> Running:
     raise AssertionError(f"it did not start: {process.communicate()}")
 
 
-def begin_server(data: Path) -> Running:
+def begin_server(data: Path, **settings: str) -> Running:
     port = free_port()
     return begin(
-        sys.executable, "run.py", "--port", str(port), "--data", str(data), port=port
+        *(sys.executable, "run.py", "--port", str(port), "--data", str(data)),
+        port=port,
+        **settings,
     )
 
 
@@ -286,6 +292,26 @@ def test_a_source_is_where_a_request_came_from_whatever_it_says(
         for number in range(OPEN_PER_SOURCE + 2)
     ]
     assert Counter(statuses) == {201: OPEN_PER_SOURCE, 429: 2}
+
+
+def test_where_keys_are_required_this_machine_needs_one_too(tmp_path: Path) -> None:
+    server = begin_server(tmp_path, REQUIRE_KEYS="1")
+    body = {"suite": "core-1", "players": ["baseline~random~1"], "visibility": "team"}
+    try:
+        me = server.ask("/v1/me", headers={"X-Forwarded-For": "127.0.0.1"})
+        assert me.body["role"] == "visitor"
+        assert len(server.ask("/v1/evaluations").body["items"]) == 1
+        refused = server.ask("/v1/evaluations", body)
+        assert refused.status == 401
+        problem_of(refused)
+        assert refused.headers["www-authenticate"] == "Bearer"
+    finally:
+        server.stop()
+
+
+def test_who_sits_at_this_machine_is_its_owner(server: Running) -> None:
+    me = server.ask("/v1/me", headers={"X-Forwarded-For": "192.0.2.7"})
+    assert (me.body["role"], me.body["team"]) == ("admin", "owner")
 
 
 def test_sixty_requests_at_once_are_not_mixed_up(server: Running) -> None:

@@ -1,13 +1,17 @@
 """The API as a test sees it: every reply is held against the shape it declares."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import chalice.test
 
+import app
+from chalicelib import wiring
 from chalicelib.routes.openapi import make_openapi
+from chalicelib.settings import Settings
 from tests.schemas import problems
 from tests.world import World
 
@@ -95,6 +99,32 @@ class Api:
         self.world.work()
         evaluation: Json = self.get(f"/evaluations/{made.body['id']}").body
         return evaluation
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Api]:
+    """The API over a world with these settings; its database stays in their folder."""
+    world = World(settings.data / "tilts.db", settings)
+    wiring.install(world.tilts)
+    with chalice.test.Client(app.app) as client:
+        yield Api(client, world)
+    wiring.install(None)
+    for model in world.tilts.players._models.values():
+        world.tilts.run(model.aclose)
+    world.tilts.close()
+    world.database.close()
+
+
+def wanted(*players: str, **changes: Any) -> Json:
+    """The body of an evaluation on the small suite."""
+    return {"suite": "tiny-1", "players": list(players), **changes}
+
+
+def cap_of(api: Api, player: str) -> int:
+    """The most that one episode of a player may cost."""
+    (entry,) = api.post("/quotes", wanted(player)).body["entries"]
+    cap: int = entry["episode_cap_microusd"]
+    return cap
 
 
 def find_operation(method: str, path: str) -> Json | None:

@@ -119,7 +119,7 @@ def like(schema: Json, depth: int = 0) -> st.SearchStrategy[Any]:
             [
                 *("tiny-1", "baseline~random~1", "mock~stumbling~1"),
                 *("baseline~random~1+1", "openai~gpt-6-luna", "openai~gpt-6-luna~low"),
-                *("openai~gpt-6-luna~~p2~x", "openai~", "~~~~", "https://", "https://["),
+                *("openai~gpt-6-luna~~p2~x", "openai~", "~~~~", "https://["),
             ]
         )
     elif schema.get("type") == "integer":

@@ -261,6 +261,26 @@ def test_a_key_is_made_used_listed_and_ended(keyed: Api) -> None:
     assert keyed.send("DELETE", "/keys/none", b"", admin).status == 404
 
 
+def test_every_change_leaves_a_line_that_names_who_made_it_and_no_secret(
+    keyed: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "tilts.audit")
+    admin = make_key(keyed, "admin", "green")
+    keyed.get("/keys", admin)
+    assert not caplog.records
+    made = keyed.post("/keys", {"role": "viewer", "team": "red"}, admin).body
+    keyed.post("/keys", {"role": "viewer"}, admin)
+    keyed.send("DELETE", f"/keys/{made['id']}", b"", admin)
+    lines = [record.getMessage() for record in caplog.records]
+    assert [line.split("/keys")[0].strip() for line in lines] == ["POST", "DELETE"]
+    assert made["id"] in lines[1]
+    holder = admin["Authorization"].split("_")[1]
+    for line in lines:
+        assert f"by {holder} of green" in line
+        assert made["key"] not in line
+        assert admin["Authorization"] not in line
+
+
 BAD_KEYS: dict[str, Json] = {
     "no role": {"team": "red"},
     "no team": {"role": "viewer"},

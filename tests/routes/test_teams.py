@@ -7,12 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chalice.test import Client
 
-import app
-from chalicelib import wiring
 from chalicelib.settings import Settings
-from tests.routes.api import Api, Reply, check_problem
+from tests.routes.api import Api, Reply, check_problem, opened
 from tests.world import World
 
 Json = dict[str, Any]
@@ -64,18 +61,13 @@ class Teams:
 @pytest.fixture
 def teams(tmp_path: Path) -> Iterator[Teams]:
     settings = Settings(tmp_path, require_keys=True, pepper=PEPPER)
-    world = World(tmp_path / "tilts.db", settings)
-    wiring.install(world.tilts)
+    with opened(settings) as api:
 
-    def key(team: str) -> dict[str, str]:
-        _, text = world.tilts.access.create("submitter", team, "")
-        return {"Authorization": f"Bearer {text}"}
+        def key(team: str) -> dict[str, str]:
+            _, text = api.world.tilts.access.create("submitter", team, "")
+            return {"Authorization": f"Bearer {text}"}
 
-    with Client(app.app) as client:
-        yield Teams(Api(client, world), key("blue"), key("red"), {})
-    wiring.install(None)
-    world.tilts.close()
-    world.database.close()
+        yield Teams(api, key("blue"), key("red"), {})
 
 
 def without_names(reply: Reply, *names: str) -> Json:
@@ -261,14 +253,15 @@ def test_without_a_ticket_that_opens_it_the_topic_is_not_there(
 ) -> None:
     used = teams.ticket(teams.blue)
     teams.world.tilts.spectators.connect("d")
-    assert teams.say("d", action="watch", topic=topic, ticket=used)[0]["type"] != "error"
+    assert (
+        teams.say("d", action="watch", topic=topic, ticket=used)[0]["type"] != "error"
+    )
     late = teams.ticket(teams.blue)
     teams.world.clock.turn(61)
     noun = topic.partition(":")[0]
     (nothing,) = teams.say("c", action="watch", topic=f"{noun}:none")
-    for ticket in (
-        None, 5, "", "ticket_0", [], {}, used, late, teams.ticket(teams.red),
-    ):  # fmt: skip
+    strange: list[Any] = [None, 5, "", "ticket_0", [], {}]
+    for ticket in (*strange, used, late, teams.ticket(teams.red)):
         (refused,) = teams.say("c", action="watch", topic=topic, ticket=ticket)
         assert refused["type"] == "error"
         assert refused["code"] == nothing["code"] == "unknown-topic"
@@ -299,9 +292,11 @@ def test_a_ping_tells_nothing_of_a_topic_that_is_not_followed(
 def test_what_is_public_needs_no_ticket(teams: Teams) -> None:
     made = teams.begin(GOOD, teams.blue)
     teams.world.tilts.spectators.connect("c")
-    for ticket in ({}, {"ticket": "any"}, {"ticket": teams.ticket(teams.red)}):
-        frame = {"action": "watch", "topic": f"evaluation:{made}", **ticket}
-        assert teams.say("c", **frame)[0]["type"] == "state"
+    topic = f"evaluation:{made}"
+    assert teams.say("c", action="watch", topic=topic)[0]["type"] == "state"
+    for ticket in ("any", teams.ticket(teams.red)):
+        frames = teams.say("c", action="watch", topic=topic, ticket=ticket)
+        assert frames[0]["type"] == "state"
 
 
 def test_a_ticket_is_kept_only_as_a_hash(teams: Teams) -> None:

@@ -317,7 +317,14 @@ def test_a_move_for_another_step_says_which_is_next(api: Api) -> None:
     for step in (1, 3, 99, 2**53):
         reply = visit.move({"guess": ["red", "red", "red"]}, step=step)
         assert reply.status == 409
-        assert check_problem(reply)["step"] == 2
+        refusal = check_problem(reply)
+        assert refusal["step"] == 2
+        # Where things stand, as its player may see it.
+        assert refusal["position"] == {
+            name: visit.position[name] for name in refusal["position"]
+        }
+        assert refusal["position"]["scores"] is None
+        assert visit.token not in reply.text
     for step in (0, -1, 2**53 + 1, 10**30):
         reply = visit.move({"guess": ["red", "red", "red"]}, step=step)
         assert reply.status == 400
