@@ -309,6 +309,15 @@ def test_where_keys_are_required_this_machine_needs_one_too(tmp_path: Path) -> N
         server.stop()
 
 
+def test_a_change_is_written_to_the_log_of_the_server(tmp_path: Path) -> None:
+    server = begin_server(tmp_path)
+    server.ask("/v1/me")
+    server.ask("/v1/kill-switch", {"stopped": True, "reason": "a test"})
+    _, _, errors = server.stop()
+    assert "POST /kill-switch by" in errors
+    assert "GET" not in errors
+
+
 def test_who_sits_at_this_machine_is_its_owner(server: Running) -> None:
     me = server.ask("/v1/me", headers={"X-Forwarded-For": "192.0.2.7"})
     assert (me.body["role"], me.body["team"]) == ("admin", "owner")
