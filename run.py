@@ -16,22 +16,24 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import app
 from chalicelib import wiring
 from chalicelib.errors import StartError
 from chalicelib.local.database import Database
-from chalicelib.local.gateway import RestGateway
 from chalicelib.local.locks import lock_file
 from chalicelib.local.queue import SqliteQueue
-from chalicelib.local.server import Server
-from chalicelib.local.sockets import SocketFeed, SocketGateway
 from chalicelib.local.store import SqliteStore
 from chalicelib.local.worker import IDLE_SECONDS, Consumer, run_worker
 from chalicelib.routes.openapi import write_openapi
 from chalicelib.services.access import OWNER_TEAM, RANKS, Role
 from chalicelib.services.first_start import begin_first_evaluation
 from chalicelib.settings import DATABASE_NAME, read_settings
+
+if TYPE_CHECKING:
+    from chalicelib.local.server import Server
+    from chalicelib.local.sockets import SocketFeed
 
 PAGE = Path(__file__).parent / "frontend" / "plain"
 REST_THREADS = 8
@@ -70,7 +72,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description="Serve Tilts on this machine: REST, live feed, workers, page."
     )
-    parser.add_argument("--port", type=int, default=8000, help="8000 by default")
+    parser.add_argument("--port", type=read_port, default=8000, help="8000 by default")
     parser.add_argument(
         "--data", type=Path, default=read_settings().data, help="folder of the database"
     )
@@ -86,6 +88,13 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--team", default=OWNER_TEAM, help="whose key it is")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
+
+
+def read_port(text: str) -> int:
+    """A port's number. ArgumentTypeError."""
+    if text.isascii() and text.isdigit() and 0 < int(text) < 65_536:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text} is no port: 1 to 65535")
 
 
 def back_up(data: Path, target: Path) -> int:
@@ -109,6 +118,9 @@ def make_key(data: Path, role: Role, team: str) -> int:
 
 def serve(data: Path, port: int) -> int:
     """The server process."""
+    # The worker starts sooner without what only the server needs.
+    from chalicelib.local.sockets import SocketFeed
+
     feed = SocketFeed()
     tilts = wiring.wire_local(feed, read_settings(), data)
     wiring.install(tilts)
@@ -122,42 +134,51 @@ def serve(data: Path, port: int) -> int:
 
 
 async def serve_all(
-    feed: SocketFeed, queue: SqliteQueue, tilts: wiring.Tilts, data: Path, port: int
+    feed: "SocketFeed", queue: SqliteQueue, tilts: wiring.Tilts, data: Path, port: int
 ) -> int:
     """Server, broadcaster, worker child and progress, until a signal comes."""
-    stopped = asyncio.Event()
+    stopped, ready = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stopped.set)
-    executor = ThreadPoolExecutor(REST_THREADS, thread_name_prefix="rest")
+    working = asyncio.create_task(keep_worker(data, stopped))
+    with ThreadPoolExecutor(REST_THREADS, thread_name_prefix="rest") as executor:
+        server = make_server(feed, executor, port)
+        serving = asyncio.create_task(server.serve(ready, stopped))
+        waiting = asyncio.create_task(ready.wait())
+        await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if ready.is_set():
+            print(
+                f"Tilts at http://localhost:{port}  (data in {data}, Ctrl-C stops)",
+                flush=True,
+            )
+            await asyncio.gather(
+                asyncio.to_thread(broadcast, queue, stopped),
+                show_progress(tilts, stopped),
+            )
+        waiting.cancel()
+        stopped.set()
+        await working
+        await serving
+    print("Stopped; the next start goes on from here.", flush=True)
+    return 0
+
+
+def make_server(
+    feed: "SocketFeed", executor: ThreadPoolExecutor, port: int
+) -> "Server":
+    """REST, socket and page, over the app."""
+    from chalicelib.local.gateway import RestGateway
+    from chalicelib.local.server import Server
+    from chalicelib.local.sockets import SocketGateway
+
     handlers = {
         "CONNECT": app.connect,
         "MESSAGE": app.receive,
         "DISCONNECT": app.disconnect,
     }
     sockets = SocketGateway(app.app, feed, handlers, executor)
-    server = Server(RestGateway(app.app), sockets, executor, PAGE, port)
-    broadcaster = threading.Thread(
-        target=broadcast, args=(queue, stopped), name="broadcaster"
-    )
-    serving = asyncio.create_task(server.serve(stopped))
-    await asyncio.sleep(0.1)
-    if serving.done():
-        await serving
-    print(
-        f"Tilts at http://localhost:{port}  (data in {data}, Ctrl-C stops)", flush=True
-    )
-    broadcaster.start()
-    helpers = [
-        asyncio.create_task(keep_worker(data, stopped)),
-        asyncio.create_task(show_progress(tilts, stopped)),
-    ]
-    await serving
-    await asyncio.gather(*helpers)
-    broadcaster.join()
-    executor.shutdown()
-    print("Stopped; the next start goes on from here.", flush=True)
-    return 0
+    return Server(RestGateway(app.app), sockets, executor, PAGE, port)
 
 
 def broadcast(queue: SqliteQueue, stopped: asyncio.Event) -> None:

@@ -61,7 +61,7 @@ class Store(Protocol):
     def evaluations(
         self, filters: Mapping[str, str], limit: int, cursor: str | None
     ) -> Page[Evaluation]:
-        """Newest first; filters are equalities on suite, status, visibility, team."""
+        """Newest first; filters: suite, status, visibility, team, untended ("0", "1")."""
 
     def change_evaluation(
         self,

@@ -340,7 +340,6 @@ def test_a_port_that_is_taken_is_refused(tmp_path: Path) -> None:
     assert str(port) in line
 
 
-@pytest.mark.xfail(strict=True, reason="only OSError is restated")
 @pytest.mark.parametrize("port", [70_000, -1])
 def test_a_port_that_does_not_exist_is_refused(tmp_path: Path, port: int) -> None:
     ended = subprocess.run(

@@ -19,7 +19,13 @@ from chalicelib.records import (
 )
 
 Json = dict[str, Any]
-FILTERS = ("suite", "status", "visibility", "team")
+FILTERS = {
+    "suite": "suite",
+    "status": "status",
+    "visibility": "visibility",
+    "team": "team",
+    "untended": "json_extract(body, '$.untended')",
+}
 
 
 class EvaluationRows(MoneyRows):
@@ -81,14 +87,18 @@ class EvaluationRows(MoneyRows):
         self, filters: Mapping[str, str], limit: int, cursor: str | None
     ) -> Page[Evaluation]:
         wanted = [(name, filters[name]) for name in FILTERS if name in filters]
-        where = "".join(f" AND {name}=?" for name, _ in wanted)
+        where = "".join(f" AND {FILTERS[name]}=?" for name, _ in wanted)
         before = int(cursor) if cursor else 2**62
         rows = (
             self.database.connection()
             .execute(
                 f"SELECT body, serial FROM evaluations WHERE serial<?{where}"
                 " ORDER BY serial DESC LIMIT ?",
-                (before, *(value for _, value in wanted), limit + 1),
+                (
+                    before,
+                    *(int(v) if n == "untended" else v for n, v in wanted),
+                    limit + 1,
+                ),
             )
             .fetchall()
         )
@@ -145,18 +155,23 @@ class EvaluationRows(MoneyRows):
             )
 
     def results(self, evaluation: str, limit: int, cursor: str | None) -> Page[Result]:
+        episode, row = (int(part) for part in (cursor or "0.0").split("."))
         rows = (
             self.database.connection()
             .execute(
-                "SELECT r.body, e.serial FROM results r"
+                "SELECT r.body, e.serial, r.serial FROM results r"
                 " JOIN episodes e ON e.id = r.episode"
-                " WHERE r.evaluation=? AND e.serial>? ORDER BY e.serial LIMIT ?",
-                (evaluation, int(cursor or 0), limit + 1),
+                " WHERE r.evaluation=? AND (e.serial, r.serial) > (?, ?)"
+                " ORDER BY e.serial, r.serial LIMIT ?",
+                (evaluation, episode, row, limit + 1),
             )
             .fetchall()
         )
-        items = [read_result(row) for row in rows[:limit]]
-        return Page(items, str(rows[limit - 1][1]) if len(rows) > limit else None)
+        items = [read_result(found) for found in rows[:limit]]
+        last = (
+            f"{rows[limit - 1][1]}.{rows[limit - 1][2]}" if len(rows) > limit else None
+        )
+        return Page(items, last)
 
     def suite_results(self, suite: str, game: str) -> Sequence[Result]:
         rows = self.database.connection().execute(

@@ -37,8 +37,10 @@ class MoneyRows:
     def settle_reservation(self, evaluation: str, amount: int) -> None:
         with self.database.write() as connection:
             connection.execute(
-                "UPDATE reservations SET amount=min(amount, ?) WHERE evaluation=?",
-                (amount, evaluation),
+                "UPDATE reservations SET amount=min(amount, ?) WHERE evaluation=?"
+                " AND EXISTS (SELECT 1 FROM evaluations"
+                " WHERE id=? AND status='finished')",
+                (amount, evaluation, evaluation),
             )
 
     def hold(self, evaluation: str, episode: str, amount: int, budget: int) -> str:

@@ -47,7 +47,7 @@ class Server:
         self._page = page
         self._port = port
 
-    async def serve(self, stopped: asyncio.Event) -> None:
+    async def serve(self, ready: asyncio.Event, stopped: asyncio.Event) -> None:
         """Serve until stopped. StartError when the port cannot be had."""
         application = web.Application(
             client_max_size=BODY_BYTES, middlewares=[self._guard]
@@ -68,6 +68,7 @@ class Server:
                 f"Port {self._port} cannot be used ({reason}): stop what "
                 f"uses it, or choose another: make run PORT={self._port + 1}"
             ) from error
+        ready.set()
         await stopped.wait()
         await runner.cleanup()
 

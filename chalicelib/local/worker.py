@@ -49,9 +49,9 @@ class Consumer:
                 continue
             at_once = AT_ONCE.get(name, 1)
             messages = self._queue.receive(name, at_once, SLICE_SECONDS)
+            found = found or bool(messages)
             fresh = [message for message in messages if not self._bury(name, message)]
             if fresh:
-                found = True
                 self._deliver(name, handler, fresh)
         return found
 
@@ -68,7 +68,12 @@ class Consumer:
         try:
             handler(queue_event(name, messages), Context(SLICE_SECONDS))
         except Exception:
-            log.exception("%s: a message failed and will come again", name)
+            if len(messages) > 1:
+                # One that cannot be handled must not take the others with it.
+                for message in messages:
+                    self._deliver(name, handler, [message])
+            else:
+                log.exception("%s: a message failed and will come again", name)
             return
         self._queue.delete(messages)
 

@@ -262,7 +262,7 @@ class Episodes:
             None,
             error.message,
         )
-        await self._release(sitting, None)
+        await self._park(sitting)
 
     async def _commit(self, sitting: Sitting, event: Event, teller: Teller) -> None:
         """Put if absent; LeftError when another worker is ahead."""
@@ -270,6 +270,7 @@ class Episodes:
             await self._perform(self._store.append, event)
         except EventExistsError as refusal:
             if not is_same_event(event, refusal.existing):
+                await self._step_back(sitting)
                 raise LeftError from refusal
             event = refusal.existing
         sitting.transcript.add(event)
@@ -280,11 +281,30 @@ class Episodes:
         episode = sitting.episode
         status = (await self._permits.evaluation(episode.evaluation)).status
         if status == "paused":
-            await self._release(sitting, None)
+            await self._park(sitting)
             raise LeftError
         if status == "finished":
             await self._endings.leave_unplayed(episode, "cancelled", sitting.account)
             raise LeftError
+
+    async def _park(self, sitting: Sitting) -> None:
+        """Let go until the evaluation is resumed."""
+        episode = sitting.episode
+        await self._release(sitting, None)
+        present = await self._perform(self._store.evaluation, episode.evaluation)
+        if present.status != "paused":
+            # Resumed before the release: nobody else asks for this episode.
+            await self._release(sitting, self._clock.now())
+            await self._queue_again([episode.id], 0)
+
+    async def _step_back(self, sitting: Sitting) -> None:
+        """Another worker is ahead: let whoever claims next go on from the log.
+
+        If this claim is an old one nothing is released, and the other plays on.
+        """
+        episode, now = sitting.episode, self._clock.now()
+        if await self._perform(self._store.release, episode.id, episode.epoch, now):
+            await self._queue_again([episode.id], 0)
 
     async def _wait(self, sitting: Sitting) -> None:
         """Let go, to be asked for again soon; such waiting is no failure. LeftError."""

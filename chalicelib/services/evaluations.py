@@ -221,7 +221,9 @@ class Evaluations:
             self._for_each_open(evaluation, self._queue_again)
         if evaluation.untended:
             tended = replace(evaluation, untended=False)
-            self._store.replace_evaluation(evaluation, tended, 0)
+            if not self._store.replace_evaluation(evaluation, tended, 0):
+                # It was changed while its episodes were brought in line.
+                self._tend(evaluation_id)
 
     def _price(
         self, suite: Suite, entries: Sequence[str], wanted: NewEvaluation

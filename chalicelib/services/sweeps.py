@@ -88,12 +88,17 @@ class Sweeps:
                 if page.next is None:
                     break
                 cursor = page.next
+        cancelled = {"status": "finished", "untended": "1"}
+        untended = await self._perform(self._store.evaluations, cancelled, 100, None)
+        for evaluation in untended.items:
+            await self._look_after(evaluation)
         newest = await self._perform(
             self._store.evaluations, {"status": "finished"}, NEWEST_FINISHED, None
         )
         for evaluation in newest.items:
-            if evaluation.untended:
-                await self._look_after(evaluation)
+            if evaluation.budget_microusd and not evaluation.untended:
+                # A worker may have died before it gave the month its money back.
+                await self._endings.complete(evaluation.id)
             await self._remind(evaluation)
 
     async def _remind(self, evaluation: Evaluation) -> None:

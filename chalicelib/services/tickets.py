@@ -42,4 +42,4 @@ class Tickets:
 
 def name_of(ticket: str) -> str:
     """What is kept of a ticket."""
-    return sha256(ticket.encode()).hexdigest()
+    return sha256(ticket.encode("utf-8", "surrogatepass")).hexdigest()

@@ -61,6 +61,7 @@ class Turns:
         """
         transcript = sitting.transcript
         if transcript.is_decided:
+            await self._read_ledger_again(sitting)
             return transcript.draft_ended(sitting.account.totals())
         if transcript.must_forfeit:
             return transcript.draft_forfeited(
@@ -72,6 +73,12 @@ class Turns:
         if choice.call is not None:
             sitting.conversation.add(choice.call)
         return draft_choice(transcript, choice)
+
+    async def _read_ledger_again(self, sitting: Sitting) -> None:
+        """An earlier worker, late, may have settled calls that are not counted here."""
+        if sitting.episode.epoch > 1 and sitting.player.kind != "baseline":
+            calls = await self._perform(self._store.calls, sitting.episode.id)
+            sitting.account = Account(sitting.account.caps, calls)
 
     async def _ask(self, sitting: Sitting, latest: float) -> Choice:
         transcript, episode = sitting.transcript, sitting.episode

@@ -596,7 +596,6 @@ def test_two_kills_pay_nothing_twice_and_settle_all(tmp_path: Path) -> None:
         run_paid_with_kills(tmp_path / "world", kills, logs)
 
 
-@pytest.mark.xfail(strict=True, reason="nobody settles what has just been finished")
 @pytest.mark.parametrize("side", SIDES)
 def test_a_kill_in_the_last_moment_keeps_nothing_of_the_month(
     tmp_path: Path, side: str

@@ -274,7 +274,6 @@ def test_a_pause_and_a_resume_soon_after_leave_nothing_behind(tmp_path: Path) ->
         assert {e: ending_of(world, e) for e in endings} == endings
 
 
-@pytest.mark.xfail(strict=True, reason="the worker parks after the resume")
 def test_a_resume_while_a_worker_is_parking_leaves_nothing_parked(world: World) -> None:
     (episode,) = begin(world, [("mock~random~1", "MM-I")])
     witness = Witness(world)
@@ -741,7 +740,6 @@ def test_a_message_that_keeps_failing_is_put_aside_and_the_sweeper_goes_on(
     assert world.store.episode(episode.id).is_over
 
 
-@pytest.mark.xfail(strict=True, reason="what comes together fails together")
 def test_a_message_that_keeps_failing_does_not_hold_up_those_that_came_with_it(
     world: World, client: Client
 ) -> None:

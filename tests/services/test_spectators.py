@@ -370,7 +370,6 @@ def test_what_is_a_teams_own_is_watched_with_a_ticket_that_is_good_once(
     assert answer["code"] == "unknown-topic"
 
 
-@pytest.mark.xfail(strict=True, reason="such a text cannot be hashed")
 def test_a_ticket_that_no_store_can_keep_opens_nothing(world: World) -> None:
     make_evaluation(world, id="ev_team", visibility="team")
     come(world)
