@@ -396,11 +396,13 @@ def test_what_is_held_and_spent_never_exceeds_the_budget(bank: Bank, caps: int) 
     assert bank.store.money(done.id).spent_microusd == bank.cost(done)
 
 
-def play_capped(bank: Bank, *players: str) -> tuple[Evaluation, list[Episode]]:
+def play_capped(
+    bank: Bank, *players: str, repeats: int = 1
+) -> tuple[Evaluation, list[Episode]]:
     """An evaluation whose budget covers a part of it."""
-    whole = bank.play_out(bank.submit(*players, repeats=2))
+    whole = bank.play_out(bank.submit(*players, repeats=repeats))
     budget = EPISODE_CAP + bank.cost(whole) // 3
-    done = bank.play_out(bank.submit(*players, repeats=2, budget_microusd=budget))
+    done = bank.play_out(bank.submit(*players, repeats=repeats, budget_microusd=budget))
     assert (done.status, done.end) == ("finished", "capped")
     assert bank.cost(done) <= budget
     episodes = bank.episodes(done)
@@ -427,6 +429,14 @@ def test_a_capped_evaluation_leaves_the_rest_unplayed_and_keeps_pairs(
     done, episodes = play_capped(bank, WEAK, "compatible~tilts-medium")
     assert count_unpaired(episodes) <= 1
     assert bank.tilts.evaluations.progress(done)["over"] == len(episodes)
+
+
+@pytest.mark.xfail(
+    strict=True, reason="the first of each slice is played before others that wait"
+)
+def test_a_capped_evaluation_of_many_slices_keeps_pairs(bank: Bank) -> None:
+    _, episodes = play_capped(bank, WEAK, "compatible~tilts-medium", repeats=3)
+    assert count_unpaired(episodes) <= 1
 
 
 @pytest.mark.xfail(
