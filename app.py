@@ -5,6 +5,7 @@ that a function pays only for what it does.
 """
 
 from json import loads as read_json
+from logging import INFO, getLogger
 
 from chalice import Chalice, Rate
 from chalice.app import CloudWatchEvent, SQSEvent, WebsocketEvent
@@ -21,6 +22,7 @@ from chalicelib.routes.endpoints import restate_refusal
 from chalicelib.services.messages import check_version
 from chalicelib.wiring import seconds_left, tilts
 
+getLogger("tilts.audit").setLevel(INFO)
 app = Chalice(app_name="tilts", configure_logs=False)
 app.experimental_feature_flags.update(["WEBSOCKETS"])
 

@@ -49,6 +49,7 @@ def main() -> int:
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s"
     )
+    logging.getLogger("tilts.audit").setLevel(logging.INFO)
     try:
         if arguments.backup is not None:
             return back_up(arguments.data, arguments.backup)

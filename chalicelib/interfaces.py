@@ -37,6 +37,9 @@ class Store(Protocol):
         The same key and body give the first one back. KeyReusedError, BudgetError.
         """
 
+    def evaluation_of_key(self, key: str, body_hash: str) -> Evaluation | None:
+        """What was created under an idempotency key, if anything. KeyReusedError."""
+
     def settle_reservation(self, evaluation: str, amount: int) -> None:
         """It is over: of its budget only this much stays taken from the month."""
 

@@ -88,8 +88,10 @@ class Tilts:
         self.settings = settings
         self.suites = suites or Suites()
         services = {
-            name: Service(key or None, settings.base_urls.get(name) or None)
-            for name, key in settings.keys.items()
+            name: Service(
+                settings.keys.get(name) or None, settings.base_urls.get(name) or None
+            )
+            for name in {*settings.keys, *settings.base_urls}
         }
         self.offers = Offers(clock, services, settings.compatible_models)
         self.players = Players(
@@ -134,6 +136,7 @@ class Tilts:
         """Give back the event loop, if there was one."""
         with self._running:
             if self._runner is not None:
+                self._runner.run(self.players.aclose())
                 self._runner.close()
                 self._runner = None
 

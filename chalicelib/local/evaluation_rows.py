@@ -42,17 +42,9 @@ class EvaluationRows(MoneyRows):
     ) -> Evaluation:
         with self.database.write() as connection:
             if idempotency_key is not None:
-                row = connection.execute(
-                    "SELECT body_hash, evaluation FROM idempotency WHERE key=?",
-                    (idempotency_key,),
-                ).fetchone()
-                if row is not None and row[0] != body_hash:
-                    raise KeyReusedError(
-                        "This Idempotency-Key was used with another body: "
-                        "send the same body, or a new key."
-                    )
-                if row is not None:
-                    return self.evaluation(row[1])
+                known = self.evaluation_of_key(idempotency_key, body_hash)
+                if known is not None:
+                    return known
                 connection.execute(
                     "INSERT INTO idempotency VALUES (?, ?, ?)",
                     (idempotency_key, body_hash, evaluation.id),
@@ -72,6 +64,23 @@ class EvaluationRows(MoneyRows):
                 ),
             )
         return evaluation
+
+    def evaluation_of_key(self, key: str, body_hash: str) -> Evaluation | None:
+        row = (
+            self.database.connection()
+            .execute(
+                "SELECT body_hash, evaluation FROM idempotency WHERE key=?", (key,)
+            )
+            .fetchone()
+        )
+        if row is None:
+            return None
+        if row[0] != body_hash:
+            raise KeyReusedError(
+                "This Idempotency-Key was used with another body: "
+                "send the same body, or a new key."
+            )
+        return self.evaluation(row[1])
 
     def evaluation(self, evaluation_id: str) -> Evaluation:
         row = (

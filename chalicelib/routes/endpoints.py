@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from secrets import token_hex
 from typing import Any, Final
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from chalice import Blueprint, Response
 from pydantic import BaseModel
@@ -176,7 +176,9 @@ def answer(
             audit.info(
                 "%s %s by %s of %s: %d, request %s",
                 endpoint.method,
-                request.path,
+                endpoint.path.format(
+                    **{k: quote(v, safe="") for k, v in parts.items()}
+                ),
                 caller.key_id or caller.role,
                 caller.team or "no team",
                 reply.status_code,

@@ -69,11 +69,15 @@ class Evaluations:
 
         RequestError, NotFoundError, KeyReusedError, BudgetError.
         """
+        body_hash = sha256(canonical_json(asdict(wanted)).encode()).hexdigest()
+        key = None if idempotency_key is None else f"{team}|{idempotency_key}"
+        known = self._store.evaluation_of_key(key, body_hash) if key else None
+        if known is not None:
+            return known
         suite = self._suites.suite(wanted.suite)
         entries = self._plans.name_entries(wanted.players)
         quote = self._price(suite, entries, wanted)
         check_budget(quote, wanted.budget_microusd)
-        body_hash = sha256(canonical_json(asdict(wanted)).encode()).hexdigest()
         evaluation = self._store.create_evaluation(
             Evaluation(
                 id=self._ids.new("ev_"),
@@ -89,7 +93,7 @@ class Evaluations:
                 created_at=write_moment(self._clock.now()),
                 pinned=pin(suite, wanted, quote),
             ),
-            None if idempotency_key is None else f"{team}|{idempotency_key}",
+            key,
             body_hash,
             self._month_cap_microusd,
         )

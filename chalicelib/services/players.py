@@ -71,6 +71,12 @@ class Players:
                 raise RequestError(f"{player.row.id} cannot be used here. {refusal}")
         return player
 
+    async def aclose(self) -> None:
+        """Give back the connections to models."""
+        models, self._models = self._models, {}
+        for model in models.values():
+            await model.aclose()
+
     def scripted(self) -> list[Player]:
         """The players that need no model."""
         return list(PLAYERS.values())
@@ -85,6 +91,11 @@ class Players:
         ]
 
     def _find_model_player(self, player_id: str, parts: list[str]) -> ModelPlayer:
+        if len(parts) > 5:
+            raise NotFoundError(
+                f"{player_id!r} has too many parts: an id is "
+                "provider~model~effort~prompt~hash."
+            )
         parts = parts + ["", "", "", "", ""][len(parts) :]
         provider, name, effort, version, digest = parts[:5]
         row = self._offers.row(f"{provider}~{name}")

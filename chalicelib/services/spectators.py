@@ -17,7 +17,7 @@ from chalicelib.interfaces import Clock, LiveFeed, Queue, Store
 from chalicelib.records import VISITS, Episode
 from chalicelib.services import messages
 from chalicelib.services.snapshots import Snapshots
-from chalicelib.services.tickets import Tickets
+from chalicelib.services.tickets import ANY_TEAM, Tickets
 
 Json = dict[str, Any]
 
@@ -168,11 +168,12 @@ class Spectators:
                 name = episode.evaluation
             evaluation = self._store.evaluation(name)
         except NotFoundError as error:
-            raise BadFrameError("unknown-topic", error.message, topic) from error
+            said = f"There is no {topic!r}."
+            raise BadFrameError("unknown-topic", said, topic) from error
         if evaluation.visibility == "public":
             return
         team = self._tickets.redeem(ticket) if isinstance(ticket, str) else None
-        if team != evaluation.team:
+        if team not in (evaluation.team, ANY_TEAM):
             raise BadFrameError("unknown-topic", f"There is no {topic!r}.", topic)
 
     def _send_events_to_all(self, message: Json) -> None:

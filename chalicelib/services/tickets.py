@@ -11,6 +11,8 @@ from chalicelib.interfaces import Clock, Ids, Store
 
 SECONDS: Final = 60.0
 KIND: Final = "ticket"
+ANY_TEAM: Final = "*"
+"""What the ticket of an admin opens; no team can have this name."""
 
 
 class Tickets:

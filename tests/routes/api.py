@@ -109,8 +109,6 @@ def opened(settings: Settings) -> Iterator[Api]:
     with chalice.test.Client(app.app) as client:
         yield Api(client, world)
     wiring.install(None)
-    for model in world.tilts.players._models.values():
-        world.tilts.run(model.aclose)
     world.tilts.close()
     world.database.close()
 

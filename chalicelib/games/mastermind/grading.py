@@ -45,6 +45,10 @@ CLASSES = ("best", "consistent", "probe", "wasted")
 MOST_CLAIMS = 64
 
 
+FARTHEST = 999
+"""How far off the board a claim may be and still be judged, as false."""
+
+
 def grade(observation: Observation, move: Code, after: State) -> Grade:
     """The oracle's grade of a guess that led to `after`."""
     variant = observation.variant
@@ -139,6 +143,8 @@ def judge_one(
             "A claim's peg is an integer counted from 0, its colour one of "
             f"{', '.join(observation.rules.colours)}."
         )
+    if abs(peg) > FARTHEST:
+        raise InvalidMoveError("The peg of a claim is far off the board.")
     verdict = "false"
     if 0 <= peg < observation.rules.pegs:
         wanted = total if claim["is"] == "certain" else 0
