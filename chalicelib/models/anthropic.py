@@ -7,7 +7,6 @@ import httpx2
 from anthropic import AsyncAnthropic
 
 from chalicelib.models.model import (
-    Abilities,
     Answer,
     Exchange,
     Json,
@@ -27,20 +26,13 @@ from chalicelib.models.reading import (
 from chalicelib.models.wire import (
     PerLoop,
     attempt,
-    attempt_check,
     check_key,
+    check_model,
     open_client,
     open_transport,
     timeout_of,
 )
 from chalicelib.models.writing import Histories, encode, join_body
-
-ABILITIES: Final = Abilities(
-    efforts=("low", "medium", "high", "xhigh", "max"),
-    has_caching=True,
-    has_batch=True,
-    key_variable="ANTHROPIC_API_KEY",
-)
 
 _CACHED: Final = {"type": "ephemeral"}
 _STOPS: Final = {
@@ -92,19 +84,8 @@ class AnthropicModel:
     async def check(self, model: str, seconds: float) -> None:
         """Ask for the model itself, free of charge. CallError."""
         check_key(self._key)
-
-        async def send() -> httpx2.Response:
-            return await self._client.get().get(
-                f"/v1/models/{model}",
-                cast_to=httpx2.Response,
-                options={
-                    "timeout": timeout_of(seconds),
-                    "max_retries": 0,
-                    "follow_redirects": False,
-                },
-            )
-
-        await attempt_check(send, seconds, self._key)
+        client = self._client.get()
+        await check_model(client.get, f"/v1/models/{model}", seconds, self._key)
 
     async def aclose(self) -> None:
         """Give back its connections."""

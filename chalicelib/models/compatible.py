@@ -11,7 +11,6 @@ import httpx2
 
 from chalicelib.models.addresses import AddressError, PinnedTransport, Resolve
 from chalicelib.models.model import (
-    Abilities,
     Answer,
     CallError,
     Exchange,
@@ -40,11 +39,6 @@ from chalicelib.models.wire import (
     timeout_of,
 )
 from chalicelib.models.writing import Histories, encode, join_body
-
-ABILITIES: Final = Abilities(
-    efforts=("none", "minimal", "low", "medium", "high", "xhigh", "max"),
-    key_variable="COMPATIBLE_API_KEY",
-)
 
 REPLY_LIMIT: Final = 1_000_000
 NO_LIST: Final = (404, 405, 501)

@@ -148,6 +148,25 @@ async def attempt(
         raise explain(error, key) from None
 
 
+async def check_model(
+    get: Callable[..., Awaitable[httpx2.Response]], path: str, seconds: float, key: str
+) -> None:
+    """Ask for a model through an SDK client's own `get`. CallError."""
+
+    async def send() -> httpx2.Response:
+        return await get(
+            path,
+            cast_to=httpx2.Response,
+            options={
+                "timeout": timeout_of(seconds),
+                "max_retries": 0,
+                "follow_redirects": False,
+            },
+        )
+
+    await attempt_check(send, seconds, key)
+
+
 async def attempt_check(
     send: Callable[[], Awaitable[httpx2.Response]], seconds: float, key: str
 ) -> None:

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.errors import NotFoundError
-from chalicelib.models import PROVIDERS, find_provider
+from chalicelib.models import PROVIDERS
+from chalicelib.models.abilities import ABILITIES
 from chalicelib.models.catalogue import (
     ModelRow,
     all_rows,
@@ -39,7 +40,7 @@ class TestRow:
             assert (row.source, row.as_of, row.price_version) == (None, None, None)
 
     def test_efforts_are_those_of_the_provider(self, row: ModelRow) -> None:
-        assert set(row.efforts) <= set(find_provider(row.provider).ABILITIES.efforts)
+        assert set(row.efforts) <= set(ABILITIES[row.provider].efforts)
         assert row.default_effort is None or row.default_effort in row.efforts
 
     def test_prices_are_in_order(self, row: ModelRow) -> None:
