@@ -127,7 +127,7 @@ class Contender:
             "messages": f"anthropic/{OLDER_CLAUDE}",
             "chat": f"openai-api/tilts/{api.model}",
         }
-        special = {
+        special: dict[str, dict[str, Any]] = {
             "responses": {"responses_api": True},
             "messages": {"streaming": False},
         }
