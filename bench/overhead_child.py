@@ -19,21 +19,41 @@ Json = dict[str, Any]
 OPEN_GATE = 200
 
 
-def play_bare(order: Json, stack: ExitStack) -> float:
-    """Seconds of the bare loop."""
+class Meter:
+    """CPU and wall time of a part of this process; its peak memory at the end of that."""
+
+    def __init__(self) -> None:
+        self.cpu, self.wall = -cpu_seconds(), -time.perf_counter()
+        self.rss = 0.0
+
+    def stop(self) -> None:
+        """The part is over."""
+        self.cpu += cpu_seconds()
+        self.wall += time.perf_counter()
+        self.rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def cpu_seconds() -> float:
+    """User and system time of this process so far."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def play_bare(order: Json, stack: ExitStack) -> Meter:
+    """The bare loop, from its first call to its last."""
     from bench.overhead_bare import BareLoop
 
     api = APIS[order["api"]]
     recording = Recording(Path(order["recording"]), stack)
     loop = BareLoop(api, order["port"], order["key"], recording)
-    began = time.perf_counter()
-    if order["plays"]:
-        loop.play(order["concurrency"])
-    return time.perf_counter() - began
+    meter = Meter()
+    loop.play(order["concurrency"])
+    meter.stop()
+    return meter
 
 
-def play_ours(order: Json, stack: ExitStack) -> float:
-    """Seconds of our evaluator."""
+def play_ours(order: Json, stack: ExitStack) -> Meter:
+    """Our evaluator, from the first claim to the last transcript."""
     from bench.overhead_ours import Evaluator
 
     lengths = recorded_lengths(Path(order["recording"]))
@@ -43,18 +63,16 @@ def play_ours(order: Json, stack: ExitStack) -> float:
     )
     if order["what"] == "ours":
         evaluator.open_gate(OPEN_GATE)
-    began = time.perf_counter()
-    if order["plays"]:
-        evaluator.play(order["concurrency"])
-    seconds = time.perf_counter() - began
-    note_usage(order)
-    if order["plays"] and evaluator.count_calls() != lengths:
+    meter = Meter()
+    evaluator.play(order["concurrency"])
+    meter.stop()
+    if evaluator.count_calls() != lengths:
         raise RuntimeError("Other games were played than recorded.")
-    return seconds
+    return meter
 
 
-def play_inspect(order: Json, stack: ExitStack) -> float:
-    """Seconds of inspect-ai."""
+def play_inspect(order: Json, stack: ExitStack) -> Meter:
+    """inspect-ai, with the start-up that is a part of its `eval`."""
     from bench.overhead_inspect import Contender
 
     lengths = recorded_lengths(Path(order["recording"]))
@@ -63,15 +81,14 @@ def play_inspect(order: Json, stack: ExitStack) -> float:
     contender = Contender(
         folder, APIS[order["api"]], boards, order["port"], order["key"]
     )
-    began = time.perf_counter()
+    meter = Meter()
     contender.play(order["concurrency"])
-    seconds = time.perf_counter() - began
-    note_usage(order)
+    meter.stop()
     order["lengths"] = contender.count_calls()
-    return seconds
+    return meter
 
 
-def record(order: Json, stack: ExitStack) -> float:
+def record(order: Json, stack: ExitStack) -> Meter:
     """Play once with our evaluator, and keep every request."""
     from bench.overhead_ours import Evaluator, sizes
 
@@ -80,19 +97,19 @@ def record(order: Json, stack: ExitStack) -> float:
         folder, APIS[order["api"]], order["boards"], order["port"], order["key"]
     )
     evaluator.open_gate(OPEN_GATE)
-    began = time.perf_counter()
+    meter = Meter()
     games = evaluator.record()
-    seconds = time.perf_counter() - began
+    meter.stop()
     write_recording(Path(order["recording"]), games)
     order["sizes"] = sizes(games)
-    return seconds
+    return meter
 
 
-def follow_history(order: Json, stack: ExitStack) -> float:
+def follow_history(order: Json, stack: ExitStack) -> Meter:
     """CPU of early and late calls of long conversations."""
     from bench.overhead_history import measure
 
-    began = time.perf_counter()
+    meter = Meter()
     order["history"] = measure(
         APIS[order["api"]],
         order["port"],
@@ -100,7 +117,8 @@ def follow_history(order: Json, stack: ExitStack) -> float:
         order["turns"],
         order["conversations"],
     )
-    return time.perf_counter() - began
+    meter.stop()
+    return meter
 
 
 PARTS = {
@@ -113,21 +131,13 @@ PARTS = {
 }
 
 
-def note_usage(order: Json) -> None:
-    """CPU and memory of this process so far, unless they are noted already."""
-    if "cpu" not in order:
-        used = resource.getrusage(resource.RUSAGE_SELF)
-        order["cpu"] = used.ru_utime + used.ru_stime
-        order["rss"] = used.ru_maxrss / 1024
-
-
 def main() -> None:
     """Do what the order on the command line asks for; print it with what it took."""
     logging.getLogger().setLevel(logging.WARNING)
     order = json.loads(sys.argv[1])
     with ExitStack() as stack:
-        order["wall"] = PARTS[order["what"]](order, stack)
-        note_usage(order)
+        meter = PARTS[order["what"]](order, stack)
+    order |= {"cpu": meter.cpu, "wall": meter.wall, "rss": meter.rss}
     print(json.dumps(order))
 
 

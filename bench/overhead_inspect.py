@@ -4,6 +4,9 @@ The same boards, prompts, tool and limits; moves are played by the same rules, w
 oracle, grades or ledger. Its own model layer, its own log on disk, as it comes.
 """
 
+# mypy: disable-error-code="import-not-found, untyped-decorator"
+# (inspect-ai is not there for the checks)
+
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -127,7 +130,7 @@ class Contender:
             "messages": f"anthropic/{OLDER_CLAUDE}",
             "chat": f"openai-api/tilts/{api.model}",
         }
-        special = {
+        special: dict[str, dict[str, Any]] = {
             "responses": {"responses_api": True},
             "messages": {"streaming": False},
         }
