@@ -4,7 +4,9 @@ Does what the queues of a database file ask for, with all models at a local serv
 as the worker of `make run` does. It may be killed at any moment.
 """
 
+import os
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -54,8 +56,15 @@ def wire(path: Path, server: ModelServerHandle) -> Tilts:
     return Tilts(store, queue, SilentFeed(), clock, RandomIds(), settings, suites)
 
 
+def end_with_parent() -> None:
+    """Wait for the test's end of the pipe to close, and stop at once."""
+    os.read(0, 1)
+    os._exit(0)
+
+
 def main() -> None:
     """Say that it is ready, and work until killed."""
+    threading.Thread(target=end_with_parent, daemon=True).start()
     path, port, key = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     tilts = wire(path, replace(ModelServerHandle(port), key=key))
     wiring.install(tilts)
