@@ -15,6 +15,7 @@ from chalicelib.local.database import Database
 from chalicelib.local.queue import SqliteQueue
 from chalicelib.local.store import SqliteStore
 from tests.interfaces.receiving import ReceivingQueue
+from tests.interfaces.rows import make_episode
 from tests.world import TestClock
 
 
@@ -44,6 +45,13 @@ QUEUES: dict[str, Callable[[Path, TestClock], AbstractContextManager[Queue]]] = 
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     with request.param(tmp_path) as made:
         yield made
+
+
+@pytest.fixture
+def one(store: Store) -> Store:
+    """A store with one waiting episode."""
+    store.create_episodes([make_episode()])
+    return store
 
 
 @pytest.fixture
