@@ -43,10 +43,18 @@ class Store(Protocol):
     def settle_reservation(self, evaluation: str, amount: int) -> None:
         """It is over: of its budget only this much stays taken from the month."""
 
-    def hold(self, evaluation: str, episode: str, amount: int, budget: int) -> str:
+    def hold(
+        self,
+        evaluation: str,
+        episode: str,
+        amount: int,
+        budget: int,
+        in_order: bool = False,
+    ) -> str:
         """Set an episode's cap aside from the budget: "held" (also when it was before).
 
-        "wait": not now, but what others hold may come free; "refused": never.
+        "wait": not now, but what others hold may come free; "refused": never. With
+        `in_order` an episode waits for all paid ones that were created before it.
         """
 
     def settle_hold(self, episode: str, amount: int) -> None:

@@ -81,6 +81,8 @@ class Evaluation:
     pinned: Json
     end: EvaluationEnd | None = None
     note: str | None = None
+    retries: bool = False
+    """Whether its failed episodes are to be played again once its models are there."""
     untended: bool = False
     """Whether its episodes are still to be brought in line with its status."""
 

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from chalicelib.local.database import Database
@@ -32,7 +33,6 @@ SERVER = (
     "--name", "gpt-6-luna=tilts-strong",
     "--name", "claude-haiku-5-5=tilts-medium",
 )  # fmt: skip
-BUDGET_MICROUSD = 30_000_000
 
 
 def wire_models(folder: Path, server: ModelServerHandle) -> Tilts:
@@ -128,15 +128,14 @@ def main() -> int:
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as data, model_server_process(*SERVER) as server:
         tilts = wire_models(Path(data), server)
-        wanted = NewEvaluation(
-            SUITE, PLAYERS, "Demonstration", budget_microusd=BUDGET_MICROUSD
-        )
+        wanted = NewEvaluation(SUITE, PLAYERS, "Demonstration")
         quote = tilts.evaluations.quote(wanted)
+        # The most that it can cost, so that no episode has to wait for money.
+        wanted = replace(wanted, budget_microusd=quote["maximum_microusd"])
         print(
             f"{quote['episodes']} episodes; expected "
             f"${quote['expected_microusd'] / 1e6:.4f}, at most "
-            f"${quote['maximum_microusd'] / 1e6:.2f}, budget "
-            f"${BUDGET_MICROUSD / 1e6:.2f}"
+            f"${quote['maximum_microusd'] / 1e6:.2f}"
         )
         evaluation = tilts.evaluations.create(wanted, "owner", "demo")
         over = threading.Event()

@@ -7,6 +7,18 @@ from chalicelib.errors import BudgetError
 from chalicelib.local.database import Database
 from chalicelib.records import Evaluation, Money
 
+AHEAD = """
+    SELECT 1 FROM episodes AS mine JOIN episodes AS other
+        ON other.evaluation = mine.evaluation AND other.serial < mine.serial
+    WHERE mine.id = ? AND mine.evaluation = ?
+        AND other.status IN ('waiting', 'playing')
+        AND json_extract(other.body, '$.entry') NOT LIKE 'baseline~%'
+        AND json_extract(other.body, '$.entry') NOT LIKE 'mock~%'
+        AND NOT EXISTS (
+            SELECT 1 FROM holds WHERE episode = other.id AND is_final = 0)
+    LIMIT 1
+"""
+
 
 class MoneyRows:
     """The part of the store that knows budgets."""
@@ -43,13 +55,22 @@ class MoneyRows:
                 (amount, evaluation, evaluation),
             )
 
-    def hold(self, evaluation: str, episode: str, amount: int, budget: int) -> str:
+    def hold(
+        self,
+        evaluation: str,
+        episode: str,
+        amount: int,
+        budget: int,
+        in_order: bool = False,
+    ) -> str:
         with self.database.write() as connection:
             known = connection.execute(
                 "SELECT amount, is_final FROM holds WHERE episode=?", (episode,)
             ).fetchone()
             if known and not known[1]:
                 return "held"
+            if in_order and connection.execute(AHEAD, (episode, evaluation)).fetchone():
+                return "wait"
             money = self.money(evaluation)
             others = money.held_microusd + money.spent_microusd
             # An episode that is played again counts once: its cap is for all of it.

@@ -34,6 +34,7 @@ from chalicelib.models.wire import (
 )
 from chalicelib.models.writing import Histories, encode, join_body
 
+_KINDS: Final = ("text", "thinking", "redacted_thinking", "tool_use")
 _CACHED: Final = {"type": "ephemeral"}
 _STOPS: Final = {
     "max_tokens": "truncated",
@@ -169,7 +170,7 @@ def _read(body: Json) -> Reading:
         stop=stop,
         calls=[_call(block) for block in calls],
         said="\n".join(_words(blocks)),
-        items=[block for block in blocks if not _is_blank(block)],
+        items=_returnable(blocks),
         tokens=_count(body.get("usage")),
         model=body.get("model"),
     )
@@ -186,6 +187,13 @@ def _call(block: Json) -> ToolCall:
 def _words(blocks: Sequence[Json]) -> list[str]:
     found = [block.get("text") for block in blocks if block.get("type") == "text"]
     return [text for text in found if isinstance(text, str)]
+
+
+def _returnable(blocks: Sequence[Json]) -> Sequence[Json]:
+    """The blocks, if all are of a kind that is taken back."""
+    if any(block.get("type") not in _KINDS for block in blocks):
+        return ()
+    return [block for block in blocks if not _is_blank(block)]
 
 
 def _is_blank(block: Json) -> bool:

@@ -36,6 +36,7 @@ from chalicelib.models.wire import (
 )
 from chalicelib.models.writing import Histories, encode, join_body
 
+_KINDS: Final = ("reasoning", "function_call", "message")
 _ERROR_STATUSES: Final = {"rate_limit_exceeded": 429, "invalid_prompt": 400}
 
 
@@ -203,8 +204,11 @@ def _call(item: Json) -> ToolCall:
 
 
 def _are_returnable(output: Sequence[Json]) -> bool:
-    """Reasoning goes back only in its encrypted form: nothing is stored over there."""
-    return all(
+    """Whether all of it is of a kind that is taken back.
+
+    Reasoning goes back only in its encrypted form: nothing is stored over there.
+    """
+    return all(item.get("type") in _KINDS for item in output) and all(
         isinstance(item.get("encrypted_content"), str)
         for item in output
         if item.get("type") == "reasoning"

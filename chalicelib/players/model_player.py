@@ -25,6 +25,8 @@ BACKOFF_SECONDS: Final = 1.0
 LONGEST_BACKOFF_SECONDS: Final = 30.0
 SECONDS_TO_BEGIN: Final = 5.0
 """A try is not begun when less than this is left of the call's time."""
+KEPT_CHARACTERS: Final = 120_000
+"""The most of a reply's items, and of its raw text, that the ledger keeps."""
 ENVELOPE_BYTES: Final = 4_096
 """More than what a provider's request has around system, tool and conversation."""
 
@@ -148,10 +150,15 @@ def describe_answer(answer: Answer, seconds: float) -> Json:
         "complaint": answer.complaint,
         "model": answer.model,
         "provider_request": answer.provider_request,
-        "items": list(answer.items),
-        "raw": answer.raw,
+        "items": fit(list(answer.items), []),
+        "raw": fit(answer.raw, {"cut": "The reply was too large to keep."}),
         "seconds": round(seconds, 3),
     }
+
+
+def fit(value: Any, otherwise: Any) -> Any:
+    """The value, or what stands for it where no store could keep it."""
+    return value if len(canonical_json(value)) <= KEPT_CHARACTERS else otherwise
 
 
 def describe_failure(error: CallError, seconds: float) -> Json:

@@ -263,7 +263,7 @@ def show_evaluation(
 ) -> Json:
     """An evaluation as the API shows it; the address of a webhook is never shown."""
     shown = evaluation.to_json()
-    del shown["untended"]
+    del shown["untended"], shown["retries"]
     pinned = {k: v for k, v in shown["pinned"].items() if k != "webhook"}
     return {
         **shown,

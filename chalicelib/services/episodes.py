@@ -24,11 +24,12 @@ from chalicelib.errors import (
 from chalicelib.events import Event
 from chalicelib.interfaces import Clock, Ids, Queue, Store
 from chalicelib.models.model import CallError
-from chalicelib.records import Call, Episode, entry_player
+from chalicelib.records import Call, Episode, Evaluation, entry_player
 from chalicelib.services import messages
 from chalicelib.services.accounts import Account
 from chalicelib.services.budgets import episode_caps
 from chalicelib.services.endings import Endings
+from chalicelib.services.moments import read_moment
 from chalicelib.services.perform import Perform
 from chalicelib.services.permits import Permits
 from chalicelib.services.players import Players
@@ -41,8 +42,10 @@ LEASE_SECONDS: Final = 90.0
 HEARTBEAT_SECONDS: Final = 30.0
 BARREN_CLAIMS: Final = 5
 MARGIN_SECONDS: Final = 10.0
-WAIT_SECONDS: Final = 5.0
+WAIT_SECONDS: Final = 3.0
 """Until an episode that must wait (for money, a place, the switch) is asked for again."""
+LONGEST_WAIT_SECONDS: Final = 60.0
+WAIT_SHARE: Final = 0.05
 EVENTS_READ: Final = 500
 FOR_THE_OWNER: Final = ("key", "forbidden", "quota", "unknown-model")
 """Reasons of a failed call that go away only when the owner does something."""
@@ -184,7 +187,7 @@ class Episodes:
         caps = episode_caps(player, self._suites.suite(episode.suite), cap)
         sitting = sit_down(episode, transcript, player, Account(caps, calls), calls)
         if caps.microusd is not None and not transcript.is_decided:
-            await self._set_aside(sitting, caps.microusd, evaluation.budget_microusd)
+            await self._set_aside(sitting, caps.microusd, evaluation)
         return sitting
 
     async def _check_barren(self, episode: Episode, n: int) -> None:
@@ -196,11 +199,18 @@ class Episodes:
             await self._endings.fail(episode, reason, None)
             raise LeftError
 
-    async def _set_aside(self, sitting: Sitting, cap: int, budget: int) -> None:
-        """Hold the episode's cap of the budget; LeftError when it does not fit."""
-        episode = sitting.episode
+    async def _set_aside(
+        self, sitting: Sitting, cap: int, evaluation: Evaluation
+    ) -> None:
+        """Hold the episode's cap of the budget; LeftError when it does not fit.
+
+        Where the budget may not suffice for all, they start in the order of the plan,
+        so that what is played remains paired.
+        """
+        episode, budget = sitting.episode, evaluation.budget_microusd
+        most = evaluation.pinned.get("quote", {}).get("maximum_microusd", 0)
         held = await self._perform(
-            self._store.hold, episode.evaluation, episode.id, cap, budget
+            self._store.hold, evaluation.id, episode.id, cap, budget, budget < most
         )
         if held == "wait":
             await self._wait(sitting)
@@ -307,9 +317,15 @@ class Episodes:
             await self._queue_again([episode.id], 0)
 
     async def _wait(self, sitting: Sitting) -> None:
-        """Let go, to be asked for again soon; such waiting is no failure. LeftError."""
-        await self._release(sitting, self._clock.now())
-        await self._queue_again([sitting.episode.id], WAIT_SECONDS)
+        """Let go, to be asked for again; such waiting is no failure. LeftError.
+
+        The longer it has waited the later, so that many that wait are little work.
+        """
+        now = self._clock.now()
+        waited = now - read_moment(sitting.episode.created_at)
+        later = min(LONGEST_WAIT_SECONDS, max(WAIT_SECONDS, waited * WAIT_SHARE))
+        await self._release(sitting, now + 2 * later)
+        await self._queue_again([sitting.episode.id], later)
         raise LeftError
 
     async def _release(self, sitting: Sitting, due_at: float | None) -> None:

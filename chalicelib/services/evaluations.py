@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from hashlib import sha256
+from itertools import zip_longest
 from typing import Any, Final
 
 from chalicelib.errors import BudgetError, ConflictError, RequestError
@@ -147,15 +148,7 @@ class Evaluations:
 
     def retry(self, evaluation_id: str, more_microusd: int) -> Evaluation:
         """Play failed episodes again. ConflictError unless it is over, BudgetError."""
-        evaluation = self._reopen(evaluation_id, (), more_microusd)
-        cursor = None
-        while True:
-            page = self._store.episodes(evaluation_id, "failed", PAGE, cursor)
-            for episode in page.items:
-                self._store.reopen(episode.id, self._clock.now())
-            if page.next is None:
-                break
-            cursor = page.next
+        evaluation = self._reopen(evaluation_id, (), more_microusd, retries=True)
         self._tend(evaluation_id)
         return evaluation
 
@@ -186,7 +179,11 @@ class Evaluations:
                 return to
 
     def _reopen(
-        self, evaluation_id: str, entries: Sequence[str], more_microusd: int
+        self,
+        evaluation_id: str,
+        entries: Sequence[str],
+        more_microusd: int,
+        retries: bool = False,
     ) -> Evaluation:
         """A finished evaluation goes on, with what it has spent and more as budget."""
         was = self._store.evaluation(evaluation_id)
@@ -202,6 +199,8 @@ class Evaluations:
             was,
             status="expanding",
             end=None,
+            note=None,
+            retries=retries,
             entries=(*was.entries, *entries),
             budget_microusd=budget,
         )
@@ -248,6 +247,8 @@ class Evaluations:
         return gates
 
     def _expand(self, evaluation: Evaluation, start: int) -> None:
+        if evaluation.retries and not start:
+            self._for_each(evaluation, "failed", self._play_again)
         suite = self._suites.suite(evaluation.suite)
         now = self._clock.now()
         planned = list(self._plans.episodes(suite, evaluation))
@@ -274,6 +275,10 @@ class Evaluations:
             if page.next is None:
                 break
             cursor = page.next
+
+    def _play_again(self, episodes: Sequence[Episode]) -> None:
+        for episode in episodes:
+            self._store.reopen(episode.id, self._clock.now())
 
     def _park(self, episodes: Sequence[Episode]) -> None:
         for episode in episodes:
@@ -302,8 +307,12 @@ class Evaluations:
         providers: dict[str, list[str]] = {}
         for episode in episodes:
             providers.setdefault(messages.provider_of(episode), []).append(episode.id)
-        for provider, ids in providers.items():
-            self._queue.send(messages.PLAY, messages.play_messages(provider, ids))
+        slices = [
+            messages.play_messages(provider, ids) for provider, ids in providers.items()
+        ]
+        # Providers in turn, so that tasks come up for all players at about one time.
+        for bodies in zip_longest(*slices):
+            self._queue.send(messages.PLAY, [body for body in bodies if body])
 
     def _tend(self, evaluation_id: str, start: int = 0) -> None:
         self._queue.send(

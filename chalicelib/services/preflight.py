@@ -47,7 +47,10 @@ class Preflight:
             "failed",
             reason,
         )
-        await self._perform(self._store.settle_reservation, evaluation_id, 0)
+        money = await self._perform(self._store.money, evaluation_id)
+        await self._perform(
+            self._store.settle_reservation, evaluation_id, money.spent_microusd
+        )
         return False
 
     async def _find_fault(self, evaluation: Evaluation) -> str | None:

@@ -92,8 +92,9 @@ class Quotes:
             costs = past.get((task.game, task.variant), [])
             if len(costs) >= ENOUGH_EPISODES:
                 seen += 1
-                low += min(most, quantiles(costs, n=10)[0])
-                expected += min(most, fmean(costs))
+                mean = min(most, fmean(costs))
+                low += min(mean, quantiles(costs, n=10, method="inclusive")[0])
+                expected += mean
             else:
                 sketched += 1
                 sketch = min(most, sketch_cost(player, task))

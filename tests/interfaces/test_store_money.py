@@ -203,3 +203,18 @@ def test_calls_are_those_of_one_episode_in_order(store: Store) -> None:
         store.intend(make_call(name))
     store.intend(make_call("9.9.9", episode="ep_other"))
     assert [call.id for call in store.calls(make_episode().id)] == names
+
+
+def test_in_order_an_episode_waits_for_the_paid_ones_before_it(store: Store) -> None:
+    free = make_episode(0)
+    first, second = (make_episode(n, entry="openai~x~low~p1~a") for n in (1, 2))
+    store.create_episodes([free, first, second])
+    assert store.hold("ev_1", second.id, 10, 100, in_order=True) == "wait"
+    assert store.hold("ev_1", first.id, 10, 100, in_order=True) == "held"
+    assert store.hold("ev_1", second.id, 10, 100, in_order=True) == "held"
+    third = make_episode(3, entry="openai~x~low~p1~a")
+    store.create_episodes([third])
+    store.settle_hold(second.id, 1)
+    assert store.hold("ev_1", third.id, 10, 100, in_order=True) == "wait"
+    store.close(second.id, "finished", "won", None)
+    assert store.hold("ev_1", third.id, 10, 100, in_order=True) == "held"
