@@ -54,7 +54,8 @@ class Store(Protocol):
         """Set an episode's cap aside from the budget: "held" (also when it was before).
 
         "wait": not now, but what others hold may come free; "refused": never. With
-        `in_order` an episode waits for all paid ones that were created before it.
+        `in_order` an episode waits for all paid ones that were created before it, and
+        is refused once one of them was.
         """
 
     def settle_hold(self, episode: str, amount: int) -> None:

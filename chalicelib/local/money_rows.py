@@ -19,6 +19,14 @@ AHEAD = """
     LIMIT 1
 """
 
+CUT = """
+    SELECT 1 FROM episodes AS mine JOIN episodes AS other
+        ON other.evaluation = mine.evaluation AND other.serial < mine.serial
+    WHERE mine.id = ? AND mine.evaluation = ?
+        AND other.status = 'unplayed' AND other."end" = 'budget'
+    LIMIT 1
+"""
+
 
 class MoneyRows:
     """The part of the store that knows budgets."""
@@ -69,6 +77,8 @@ class MoneyRows:
             ).fetchone()
             if known and not known[1]:
                 return "held"
+            if in_order and connection.execute(CUT, (episode, evaluation)).fetchone():
+                return "refused"
             if in_order and connection.execute(AHEAD, (episode, evaluation)).fetchone():
                 return "wait"
             money = self.money(evaluation)

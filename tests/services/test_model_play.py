@@ -144,18 +144,8 @@ FORMS: dict[str, Form | dict[str, Form]] = {
     "empty-arguments": INVALID,
     "lone-surrogate": MOVES,
 }
-RETURNED = pytest.mark.xfail(
-    strict=True,
-    reason="an item of an unknown kind is sent back, refused, and ends the episode",
-)
 PAIRS = [
-    pytest.param(
-        name,
-        provider,
-        marks=[RETURNED]
-        if name == "unknown-block" and provider != "compatible"
-        else [],
-    )
+    (name, provider)
     for name, scenario in SCENARIOS.items()
     for provider, api in APIS.items()
     if api in scenario.apis
@@ -543,9 +533,6 @@ def test_a_huge_reply_leaves_events_of_the_usual_size(
         assert len(event.line().encode()) <= BODY_LIMIT
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the items of a huge reply are kept whole on the ledger"
-)
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
 def test_a_huge_reply_leaves_ledger_rows_that_any_store_can_keep(
     table: Table, provider: str

@@ -263,9 +263,6 @@ def test_no_past_cost_goes_over_the_cap_in_a_quote(bank: Bank) -> None:
     assert quote["expected_microusd"] == quote["maximum_microusd"]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a tenth is extrapolated below zero, or is above the mean"
-)
 @pytest.mark.parametrize("costs", [[10, *[100] * 4], [0, *[100] * 19]])
 def test_a_quote_from_uneven_past_episodes_is_in_order(
     bank: Bank, costs: list[int]
@@ -432,17 +429,11 @@ def test_a_capped_evaluation_leaves_the_rest_unplayed_and_keeps_pairs(
     assert bank.tilts.evaluations.progress(done)["over"] == len(episodes)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the first of each slice is played before others that wait"
-)
 def test_a_capped_evaluation_of_many_slices_keeps_pairs(bank: Bank) -> None:
     _, episodes = play_capped(bank, WEAK, "compatible~tilts-medium", repeats=3)
     assert count_unpaired(episodes) <= 1
 
 
-@pytest.mark.xfail(
-    strict=True, reason="each provider's episodes come in messages of their own"
-)
 def test_a_capped_evaluation_of_two_providers_keeps_pairs(
     named_bank: Bank,
 ) -> None:
@@ -688,9 +679,6 @@ def test_a_model_that_cannot_be_asked_ends_the_evaluation_before_it_costs(
         bank.close()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a failed pre-flight gives back what was spent before, too"
-)
 def test_a_failed_preflight_of_added_players_keeps_what_was_spent(bank: Bank) -> None:
     first = bank.play_out(bank.submit(WEAK))
     spent = bank.cost(first)
@@ -723,9 +711,6 @@ def test_a_model_that_an_own_server_has_not_pauses_at_its_first_call(
         bank.close()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="what was to be played again ends as cancelled, for good"
-)
 def test_a_retry_whose_preflight_fails_can_be_tried_again(bank: Bank) -> None:
     evaluation = bank.submit(WEAK)
     bank.expand()
