@@ -8,7 +8,7 @@ comes back.
 import asyncio
 import re
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from email.utils import parsedate_to_datetime
 from functools import cache
 from math import isfinite
@@ -23,6 +23,7 @@ from chalicelib.models.reading import Reading, clean, judge, load_json
 CONNECT_SECONDS: Final = 10.0
 REPLY_LIMIT: Final = 16 * 1024 * 1024
 KEY_LENGTH: Final = 16
+POOLS: Final = 16
 RETRY_LIMIT: Final = 86_400.0
 T = TypeVar("T")
 _SECRETS = (
@@ -79,12 +80,40 @@ class _CappedStream(httpx2.AsyncByteStream):
         await self._inner.aclose()
 
 
-def open_transport() -> httpx2.AsyncHTTPTransport:
-    """A pool of plain connections, deaf to the environment."""
+class SpreadTransport(httpx2.AsyncBaseTransport):
+    """Sends each request over the least busy of a few pools.
+
+    A pool looks at all its connections at every request, twice.
+    """
+
+    def __init__(self, pools: Sequence[httpx2.AsyncBaseTransport]) -> None:
+        self._pools = pools
+        self._busy = [0] * len(pools)
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        chosen = self._busy.index(min(self._busy))
+        self._busy[chosen] += 1
+        try:
+            return await self._pools[chosen].handle_async_request(request)
+        finally:
+            self._busy[chosen] -= 1
+
+    async def aclose(self) -> None:
+        for pool in self._pools:
+            await pool.aclose()
+
+
+def open_transport() -> httpx2.AsyncBaseTransport:
+    """Pools of plain connections, deaf to the environment."""
     limits = httpx2.Limits(
-        max_connections=512, max_keepalive_connections=64, keepalive_expiry=20.0
+        max_connections=64, max_keepalive_connections=16, keepalive_expiry=20.0
     )
-    return httpx2.AsyncHTTPTransport(verify=_tls(), trust_env=False, limits=limits)
+    return SpreadTransport(
+        [
+            httpx2.AsyncHTTPTransport(verify=_tls(), trust_env=False, limits=limits)
+            for _ in range(POOLS)
+        ]
+    )
 
 
 @cache

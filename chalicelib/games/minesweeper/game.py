@@ -96,10 +96,10 @@ class Minesweeper:
         if observation.over:
             return None
         posterior = posterior_of(observation.rows, observation.mines)
-        risks = bytearray()
-        for row, column in rules.hidden_cells(observation.rows):
-            risk = posterior.probability(row, column)
-            risks += two_bytes(risk)
+        mined, layouts = posterior.mine_layouts, posterior.layouts
+        levels = {ways: two_bytes(ways, layouts) for ways in set(mined.values())}
+        cells = rules.hidden_cells(observation.rows)
+        risks = b"".join(levels[mined[cell]] for cell in cells)
         return {
             "risk": b64encode(risks).decode(),
             "layouts_digits": len(str(posterior.layouts)),
@@ -127,10 +127,10 @@ class Minesweeper:
         return grading.scores(state, grades, outcome)
 
 
-def two_bytes(risk: Fraction) -> bytes:
+def two_bytes(ways: int, layouts: int) -> bytes:
     """The risk in two bytes; the ends of the scale only for exactly 0 and 1."""
-    level = round(risk * TOP)
-    if 0 < risk < 1:
+    level = round(Fraction(ways * TOP, layouts))
+    if 0 < ways < layouts:
         level = min(max(level, 1), TOP - 1)
     return level.to_bytes(2, "big")
 
