@@ -1,6 +1,17 @@
 """`make bench`: every table, one after the other."""
 
+from typing import Final
+
 from bench import imports, mastermind, oracle, rest, winrates
 
-for part in (imports, mastermind, oracle, rest, winrates):
-    part.main()
+PARTS: Final = (imports, mastermind, oracle, rest, winrates)
+
+
+def main() -> None:
+    """Measure and print all."""
+    for part in PARTS:
+        part.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -60,7 +60,12 @@ def print_grading() -> None:
         )
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Measure and print."""
     print_grading()
     print()
     print_strategies()
+
+
+if __name__ == "__main__":
+    main()

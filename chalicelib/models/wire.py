@@ -395,5 +395,5 @@ def redact(text: str, key: str = "") -> str:
 
 
 def _without(key: str, text: str) -> str:
-    """A short key is a placeholder of a local server, and may be any word."""
+    """A short key is that of a local server, and may be any word."""
     return text.replace(key, "[key]") if len(key) >= KEY_LENGTH else text

@@ -8,7 +8,6 @@ is submitted. What a cap does not use comes free when its episode ends.
 
 from fractions import Fraction
 from math import ceil
-from typing import Any, Final
 
 from chalicelib.interfaces import Store
 from chalicelib.models.catalogue import ModelRow
@@ -17,16 +16,12 @@ from chalicelib.players.player import Player
 from chalicelib.records import Evaluation, Suite
 from chalicelib.services.accounts import Caps
 
-Json = dict[str, Any]
-
-TOKENS_PER_EPISODE: Final = 400_000
-
 
 def episode_caps(player: Player, suite: Suite, cap_microusd: int | None) -> Caps:
     """The caps of one episode of a player; scripted players have none."""
     if not isinstance(player, ModelPlayer):
         return Caps()
-    tokens = int(suite.manifest["limits"].get("tokens_per_episode", TOKENS_PER_EPISODE))
+    tokens = int(suite.manifest["limits"]["tokens_per_episode"])
     most = ceil(tokens * dearest_token(player.row, tokens))
     return Caps(most if cap_microusd is None else min(most, cap_microusd), tokens)
 

@@ -16,7 +16,7 @@ from chalicelib.services.suites import SHIPPED, Suites, read_suite
 from tests.world import SUITES
 
 CORE_ROOT = "bf483ece2b57399dbcdc812194a1396bbae3adf135cd068da12e170183ada97f"
-CORE_HASH = "7e91eeee3603b4abfdaba6e0c5f38cdf74c0f8d73d103a931b87545875626e20"
+CORE_HASH = "37f689c067d2fe6b767d37e4773aaf94b2f371f93fbb77e7978b3316e1f8dc49"
 CORE_FIRST = "MS-I-a26e89899e584a89"
 CORE_LAST = "MM-I-d5511921cea65ed2"
 
