@@ -6,7 +6,7 @@ DATA ?= ./data
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help run test verify check bench playthrough backup key demo openapi browser clean
+.PHONY: help run test verify check bench playthrough golden backup key demo openapi browser clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,6 +38,9 @@ bench: $(READY)  ## the tables of docs/benchmarks.md
 
 playthrough: $(READY)  ## write a golden playthrough of GAME= (a code such as MS-I)
 	$(BIN)/python -m tests.playthroughs $(GAME)
+
+golden: $(READY)  ## record the golden logs anew, of games whose version was raised
+	$(BIN)/python -m tests.golden.record
 
 backup: $(READY)  ## copy the database, in use or not, to FILE=
 	$(BIN)/python run.py --data $(DATA) --backup $(or $(FILE),$(DATA)/backup-$(shell date -u +%Y%m%dT%H%M%S).db)

@@ -68,14 +68,19 @@ class ListFeed:
 class World:
     """Services, and what is outside them within reach of a test."""
 
-    def __init__(self, path: Path, settings: Settings | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        settings: Settings | None = None,
+        suites: Suites | None = None,
+    ) -> None:
         self.database = Database(path)
         self.store = SqliteStore(self.database)
         self.clock = TestClock()
         self.queue = SqliteQueue(self.database, self.clock)
         self.feed = ListFeed()
         self.ids = CountingIds()
-        self.suites = Suites(SUITES)
+        self.suites = suites or Suites(SUITES)
         self.tilts = Tilts(
             self.store,
             self.queue,
