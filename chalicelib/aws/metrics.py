@@ -22,7 +22,8 @@ METRICS: Final[dict[str, tuple[str, str | None]]] = {
     "SliceSeconds": ("Seconds", None),
     "DueEpisodes": ("Count", None),
     "LiveSpectators": ("Count", None),
-    "FramesSent": ("Count", "topic"),
+    "FramesSent": ("Count", None),
+    "FramesLost": ("Count", None),
     "SpectatorsGone": ("Count", None),
     "MessagesRefused": ("Count", "queue"),
 }
