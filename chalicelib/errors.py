@@ -24,6 +24,7 @@ TiltsError                     500
 ├── CapReachedError                 a further call might go over the episode's cap
 ├── CallsStoppedError               no call is to be made now
 ├── ConnectionGoneError             a spectator has left
+├── QueueError                      a queue did not take all messages
 └── StartError                      this installation cannot start: one line says why
 """
 
@@ -174,6 +175,10 @@ class CallsStoppedError(TiltsError):
 
 class ConnectionGoneError(TiltsError):
     """The spectator behind a connection has left."""
+
+
+class QueueError(TiltsError):
+    """A queue did not take all messages, though it was asked several times."""
 
 
 class StartError(TiltsError):

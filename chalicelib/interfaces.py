@@ -1,4 +1,4 @@
-"""What services ask of the outside: Store, Queue, LiveFeed, Clock, Ids.
+"""What services ask of the outside: Store, Queue, LiveFeed, Clock, Ids, Meter.
 
 All are plain and synchronous but for Clock.sleep. The evaluator reaches them only
 through its `perform` seam.
@@ -230,3 +230,13 @@ class Ids(Protocol):
 
     def new(self, prefix: str) -> str:
         """A name that nothing else has, beginning with the prefix."""
+
+
+class Meter(Protocol):
+    """Where numbers about the running service go."""
+
+    def count(self, name: str, value: float = 1, **dimension: str) -> None:
+        """Note a value of a metric, under at most one dimension, from any thread.
+
+        ValueError for a name or a dimension that is not in the table of metrics.
+        """

@@ -1,7 +1,14 @@
-"""The one seam through which the evaluator reaches the outside."""
+"""The one seam through which the evaluator reaches the outside.
 
-from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+Beside it the seam for doing one thing to many, where order does not matter.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 T = TypeVar("T")
 
@@ -16,3 +23,39 @@ class Perform(Protocol):
 async def perform_directly(call: Callable[..., T], *args: Any) -> T:
     """Call it here and now: right where a call takes microseconds, as on SQLite."""
     return call(*args)
+
+
+class ForEach(Protocol):
+    """Does one thing to each of many, perhaps at the same time."""
+
+    def __call__(self, act: Callable[[T], None], items: Iterable[T]) -> None:
+        """Return when all are done; the first error is raised then."""
+
+
+def one_after_another(act: Callable[[T], None], items: Iterable[T]) -> None:
+    """Where each takes microseconds, as with sockets of this process."""
+    for item in items:
+        act(item)
+
+
+class Pooled:
+    """Both seams over threads: right where a call waits for a network.
+
+    boto3's clients may be used from any thread. A task that is cancelled no longer
+    waits for its call, which then comes to its own end.
+    """
+
+    def __init__(self, pool: "Executor") -> None:
+        self._pool = pool
+
+    async def perform(self, call: Callable[..., T], *args: Any) -> T:
+        """The result of call(*args), made by one of the threads."""
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, partial(call, *args))
+
+    def for_each(self, act: Callable[[T], None], items: Iterable[T]) -> None:
+        """As many at a time as there are threads."""
+        for _ in self._pool.map(act, items):
+            pass

@@ -1,13 +1,17 @@
 """Snapshots: the whole small state of a topic that is not a log."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from chalicelib.events import canonical_json
 from chalicelib.interfaces import Store
 from chalicelib.records import VISITS, Episode
 from chalicelib.services.evaluations import Evaluations
 
 Json = dict[str, Any]
 LIVE_LIMIT = 100
+LIVE_BYTES = 30 * 1024
+"""Frames stay under 32 KB: where the newest 100 do not fit, fewer are shown."""
 LIVE_PAGES = 10
 """How many pages are read where visits, which nobody may watch, lie between."""
 
@@ -35,7 +39,7 @@ class Snapshots:
             cursor = page.next
             if cursor is None or len(shown) >= limit:
                 break
-        return {"episodes": shown[:limit]}
+        return {"episodes": fit(shown[:limit])}
 
     def _is_public(self, episode: Episode) -> bool:
         if episode.evaluation == VISITS:
@@ -57,3 +61,15 @@ class Snapshots:
             "end": evaluation.end,
             "progress": self._evaluations.progress(evaluation),
         }
+
+
+def fit(shown: Sequence[Json]) -> list[Json]:
+    """As many from the first on as a frame has room for."""
+    room = LIVE_BYTES
+    kept = []
+    for one in shown:
+        room -= len(canonical_json(one).encode()) + 1
+        if room < 0:
+            break
+        kept.append(one)
+    return kept

@@ -9,6 +9,7 @@ second, each replacing the last.
 import json
 import re
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Final
 
 from chalicelib.errors import ConnectionGoneError, NotFoundError, TiltsError
@@ -16,6 +17,7 @@ from chalicelib.events import Event, canonical_json
 from chalicelib.interfaces import Clock, LiveFeed, Queue, Store
 from chalicelib.records import VISITS, Episode
 from chalicelib.services import messages
+from chalicelib.services.perform import ForEach, one_after_another
 from chalicelib.services.snapshots import Snapshots
 from chalicelib.services.tickets import ANY_TEAM, Tickets
 
@@ -29,6 +31,9 @@ CONNECTION_SECONDS: Final = 2.5 * 3600
 STATE_SECONDS: Final = 1.0
 TRAILING_LOST_SECONDS: Final = 10.0
 LARGEST_N: Final = 2**53
+EVERYONE: Final = "everyone"
+"""A topic that each connection follows by itself, and that nothing is sent on: it
+says how many there are."""
 TOPIC: Final = re.compile(r"[A-Za-z0-9_:]{1,80}")
 
 
@@ -52,6 +57,7 @@ class Spectators:
         clock: Clock,
         snapshots: Snapshots,
         tickets: Tickets,
+        for_each: ForEach = one_after_another,
     ) -> None:
         self._store = store
         self._queue = queue
@@ -59,6 +65,7 @@ class Spectators:
         self._clock = clock
         self._snapshots = snapshots
         self._tickets = tickets
+        self._for_each = for_each
         self._actions: dict[str, Callable[[str, Json], None]] = {
             "watch": self._watch,
             "unwatch": self._unwatch,
@@ -67,7 +74,13 @@ class Spectators:
 
     def connect(self, connection: str) -> None:
         """A spectator has come."""
-        self._store.connect(connection, self._clock.now() + CONNECTION_SECONDS)
+        until = self._clock.now() + CONNECTION_SECONDS
+        self._store.connect(connection, until)
+        self._store.watch(connection, EVERYONE, until)
+
+    def count(self) -> int:
+        """How many are connected."""
+        return len(self._store.watchers(EVERYONE))
 
     def disconnect(self, connection: str) -> None:
         """A spectator has gone."""
@@ -111,7 +124,7 @@ class Spectators:
         topic, after = read_topic(frame.get("topic")), frame.get("after", 0)
         if not is_number(after):
             raise BadFrameError("bad-after", "after is the number of the last event.")
-        topics = self._store.topics(connection)
+        topics = {*self._store.topics(connection)} - {EVERYONE}
         if topic not in topics and len(topics) >= TOPICS_PER_SOCKET:
             raise BadFrameError(
                 "too-many-topics",
@@ -221,15 +234,27 @@ class Spectators:
         self._send(connection, {"type": "state", "topic": topic, "state": state})
 
     def _send_to_all(self, connections: Iterable[str], frames: list[Json]) -> None:
-        for connection in connections:
-            for frame in frames:
-                self._send(connection, frame)
+        texts = [write_frame(frame) for frame in frames]
+        self._for_each(partial(self._send_texts, texts), connections)
 
     def _send(self, connection: str, frame: Json) -> None:
+        self._send_texts([write_frame(frame)], connection)
+
+    def _send_texts(self, texts: Iterable[str], connection: str) -> None:
+        """Send frames in order, until the spectator turns out to have left."""
         try:
-            self._feed.send(connection, canonical_json(frame))
+            for text in texts:
+                self._feed.send(connection, text)
         except ConnectionGoneError:
             self._store.forget(connection)
+
+
+def write_frame(frame: Json) -> str:
+    """A frame's text; where it would be too large for sockets, that there is one."""
+    text = canonical_json(frame)
+    if len(text.encode()) > FRAME_BYTES:
+        return canonical_json({"type": "resync", "topic": frame["topic"]})
+    return text
 
 
 def check_seal(episode: Episode, topic: str) -> None:

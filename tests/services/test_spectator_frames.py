@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.services.spectators import BAD_FRAMES, FRAME_BYTES
+from chalicelib.services.spectators import BAD_FRAMES, EVERYONE, FRAME_BYTES
 from tests.services.breaking import fresh_world
 from tests.services.watching import TOPIC, come, make_log, say, watch
 from tests.world import World
@@ -59,7 +59,7 @@ def test_a_frame_that_makes_no_sense_is_answered_and_changes_nothing(
     (answer,) = say(world, frame)
     assert (answer["type"], answer["code"]) == ("error", code)
     assert answer["message"]
-    assert list(world.store.topics("c1")) == []
+    assert list(world.store.topics("c1")) == [EVERYONE]
 
 
 @pytest.mark.parametrize(("frame", "code"), UNHANDLED)

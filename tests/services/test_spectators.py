@@ -8,7 +8,12 @@ from chalicelib.errors import RequestError
 from chalicelib.events import canonical_json
 from chalicelib.records import NewEvaluation
 from chalicelib.services import messages
-from chalicelib.services.spectators import CATCH_UP_LIMIT, TOPICS_PER_SOCKET
+from chalicelib.services.spectators import (
+    CATCH_UP_LIMIT,
+    FRAME_BYTES,
+    TOPICS_PER_SOCKET,
+    write_frame,
+)
 from tests.services import breaking
 from tests.services.breaking import begin
 from tests.services.watching import (
@@ -305,3 +310,29 @@ def test_an_episode_whose_evaluation_is_unknown_is_an_unknown_topic(
     (answer,) = say(world, watch())
     assert (answer["type"], answer["code"]) == ("error", "unknown-topic")
     assert answer["topic"] == TOPIC
+
+
+def test_spectators_are_counted_while_they_are_there(world: World) -> None:
+    for name in ("c1", "c2"):
+        come(world, name)
+    assert world.tilts.spectators.count() == 2
+    world.tilts.spectators.disconnect("c1")
+    assert world.tilts.spectators.count() == 1
+
+
+def test_a_frame_that_sockets_do_not_take_says_so_instead() -> None:
+    small = {"type": "event", "topic": TOPIC, "n": 1, "event": {"said": "☃" * 10_000}}
+    assert write_frame(small) == canonical_json(small)
+    large = {**small, "event": {"said": "☃" * 11_000}}
+    assert write_frame(large) == canonical_json({"type": "resync", "topic": TOPIC})
+
+
+def test_the_live_topic_has_room_in_a_frame(world: World) -> None:
+    for number in range(120):
+        make_log(world, 0, f"ep_{number:03}" + "x" * 300)
+    come(world)
+    (frame,) = say(world, watch("live"))
+    shown = [episode["id"] for episode in frame["state"]["episodes"]]
+    assert len(canonical_json(frame).encode()) <= FRAME_BYTES
+    assert 20 < len(shown) < 100
+    assert shown[0].startswith("ep_119")
