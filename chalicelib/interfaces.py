@@ -147,8 +147,18 @@ class Store(Protocol):
     def finish(self, result: Result) -> None:
         """Keep the result row if it is not there yet."""
 
-    def close(self, episode_id: str, status: str, end: str, note: str | None) -> bool:
-        """Reach a terminal state, once; false when it was reached before."""
+    def close(
+        self,
+        episode_id: str,
+        status: str,
+        end: str,
+        note: str | None,
+        epoch: int | None = None,
+    ) -> bool:
+        """Reach a terminal state, once; false when it was reached before.
+
+        With an epoch: false, too, when another claim has been made.
+        """
 
     def reopen(self, episode_id: str, due_at: float) -> bool:
         """Let an episode that failed be played on; false unless it has failed."""

@@ -169,11 +169,19 @@ class EpisodeRows:
         )
         return [read_call(row) for row in rows]
 
-    def close(self, episode_id: str, status: str, end: str, note: str | None) -> bool:
+    def close(
+        self,
+        episode_id: str,
+        status: str,
+        end: str,
+        note: str | None,
+        epoch: int | None = None,
+    ) -> bool:
         row = self._one(
             'UPDATE episodes SET status=?, "end"=?, note=?, owner=NULL, lease_until=0,'
-            f" due_at=NULL WHERE id=? AND {OPEN} RETURNING id",
-            (status, end, note, episode_id),
+            f" due_at=NULL WHERE id=? AND epoch=coalesce(?, epoch) AND {OPEN}"
+            " RETURNING id",
+            (status, end, note, episode_id, epoch),
         )
         return row is not None
 

@@ -161,6 +161,16 @@ def test_a_renewal_holds_the_lease_longer(one: Store) -> None:
     assert claim(one, "w2", NOW + 1_001) is not None
 
 
+def test_a_claim_that_is_no_longer_the_present_one_closes_nothing(one: Store) -> None:
+    claim(one)
+    claim(one, "w2", NOW + LEASE + 1)
+    assert not one.close(make_episode().id, "failed", "infra", "late", 1)
+    assert one.episode(make_episode().id).status == "playing"
+    assert one.close(make_episode().id, "unplayed", "budget", None, 2)
+    assert not one.close(make_episode().id, "failed", "infra", None, 2)
+    assert one.episode(make_episode().id).end == "budget"
+
+
 @pytest.mark.parametrize("epoch", [0, 1, 3])
 def test_another_epoch_than_the_present_changes_nothing(one: Store, epoch: int) -> None:
     claim(one)

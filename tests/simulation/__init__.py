@@ -1,0 +1,1 @@
+"""The fault simulator: the real services on a virtual clock, among faults."""
