@@ -58,8 +58,15 @@ class MeteredStore:
         if call.cost_microusd:
             self._meter.count("Dollars", call.cost_microusd / MICRO, provider=provider)
 
-    def close(self, episode_id: str, status: str, end: str, note: str | None) -> bool:
-        if not self._store.close(episode_id, status, end, note):
+    def close(
+        self,
+        episode_id: str,
+        status: str,
+        end: str,
+        note: str | None,
+        epoch: int | None = None,
+    ) -> bool:
+        if not self._store.close(episode_id, status, end, note, epoch):
             return False
         if status == "unplayed":
             self._meter.count("EpisodesUnplayed", reason=end)
