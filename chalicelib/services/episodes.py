@@ -22,6 +22,7 @@ from chalicelib.errors import (
     TransportError,
 )
 from chalicelib.events import Event
+from chalicelib.games import find_game
 from chalicelib.interfaces import Clock, Ids, Queue, Store
 from chalicelib.models.model import CallError
 from chalicelib.records import Call, Episode, Evaluation, entry_player
@@ -35,7 +36,7 @@ from chalicelib.services.permits import Permits
 from chalicelib.services.players import Players
 from chalicelib.services.suites import Suites
 from chalicelib.services.tellers import Teller
-from chalicelib.services.transcripts import Transcript
+from chalicelib.services.transcripts import Games, Transcript
 from chalicelib.services.turns import Sitting, Turns, sit_down
 
 LEASE_SECONDS: Final = 90.0
@@ -79,11 +80,13 @@ class Episodes:
         players: Players,
         endings: Endings,
         perform: Perform,
+        games: Games = find_game,
     ) -> None:
         self._store = store
         self._queue = queue
         self._clock = clock
         self._ids = ids
+        self._games = games
         self._suites = suites
         self._players = players
         self._endings = endings
@@ -170,7 +173,7 @@ class Episodes:
         try:
             player = self._players.find(entry_player(episode.entry))
             task = self._suites.task(episode.task)
-            transcript = Transcript(episode.id, task, player.id)
+            transcript = Transcript(episode.id, task, player.id, self._games)
             while batch := await self._perform(
                 self._store.events, episode.id, transcript.n, EVENTS_READ
             ):

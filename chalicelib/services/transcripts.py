@@ -5,7 +5,7 @@ is the same `add` over a stored log. Grades are computed when a move is drafted 
 never again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -20,11 +20,13 @@ from chalicelib.events import (
 )
 from chalicelib.games import find_game
 from chalicelib.games.chance import Chance
-from chalicelib.games.game import Grade
+from chalicelib.games.game import Game, Grade
 from chalicelib.players.player import MAX_TRIES
 from chalicelib.records import Task
 
 Json = dict[str, Any]
+Games = Callable[[str], Game[Any, Any, Any]]
+"""Finds the rules of a code."""
 
 
 class Transcript:
@@ -34,11 +36,13 @@ class Transcript:
     `complaint` what was wrong with the last of them; `end` how the episode ended.
     """
 
-    def __init__(self, episode: str, task: Task, player: str) -> None:
+    def __init__(
+        self, episode: str, task: Task, player: str, games: Games = find_game
+    ) -> None:
         self.episode = episode
         self.task = task
         self.player = player
-        self.game = find_game(task.game)
+        self.game = games(task.game)
         self.events: list[Event] = []
         self.state = self.game.new(task.variant, task.seed)
         self.observation = self.game.observe(self.state, 0)
