@@ -4,7 +4,6 @@ Handlers have at most five lines. Whatever they call is imported on first use, s
 that a function pays only for what it does.
 """
 
-from json import loads as read_json
 from logging import INFO, getLogger
 
 from chalice import Chalice, Rate
@@ -19,13 +18,21 @@ from chalicelib.routes import (
     models,
 )
 from chalicelib.routes.endpoints import restate_refusal
-from chalicelib.services.messages import check_version
-from chalicelib.wiring import seconds_left, tilts
+from chalicelib.triggers import (
+    connection_of,
+    handle_messages,
+    messages_in,
+    observe,
+    queue_name,
+    seconds_left,
+)
+from chalicelib.wiring import tilts
 
 getLogger("tilts.audit").setLevel(INFO)
 app = Chalice(app_name="tilts", configure_logs=False)
 app.experimental_feature_flags.update(["WEBSOCKETS"])
 
+app.register_middleware(observe, "all")
 app.register_middleware(restate_refusal, "http")
 for noun in (catalogue, models, evaluations, episodes, leaderboards, access):
     app.register_blueprint(noun.routes.blueprint)
@@ -33,31 +40,28 @@ for noun in (catalogue, models, evaluations, episodes, leaderboards, access):
 # Start of queue workers.
 
 
-@app.on_sqs_message(queue="tilts-expand", batch_size=1)
+@app.on_sqs_message(queue=queue_name("expand"), batch_size=1, maximum_concurrency=5)
 def expand_evaluation(event: SQSEvent) -> None:
-    for record in event:
-        message = check_version(read_json(record.body))
-        tilts().tend(message["expand"], message["start"])
+    handle_messages(event, lambda asked: tilts().tend(asked["expand"], asked["start"]))
 
 
-@app.on_sqs_message(queue="tilts-play", batch_size=1)
+@app.on_sqs_message(queue=queue_name("play"), batch_size=1, maximum_concurrency=10)
 def play_episodes(event: SQSEvent) -> None:
-    messages = [check_version(read_json(record.body)) for record in event]
-    episode_ids = [one for message in messages for one in message["play"]]
+    episode_ids = [one for message in messages_in(event) for one in message["play"]]
     tilts().play(episode_ids, seconds_left(event))
 
 
-@app.on_sqs_message(queue="tilts-broadcast", batch_size=1)
+@app.on_sqs_message(queue=queue_name("broadcast"), batch_size=1, maximum_concurrency=10)
 def broadcast(event: SQSEvent) -> None:
-    for record in event:
-        tilts().spectators.broadcast(read_json(record.body))
+    handle_messages(event, tilts().spectators.broadcast)
 
 
-@app.on_sqs_message(queue="tilts-webhook", batch_size=1)
+@app.on_sqs_message(queue=queue_name("webhook"), batch_size=1, maximum_concurrency=2)
 def notify(event: SQSEvent) -> None:
-    for record in event:
-        message = check_version(read_json(record.body))
-        tilts().webhooks.notify(message["webhook"], message["try"])
+    webhooks = tilts().webhooks
+    handle_messages(
+        event, lambda asked: webhooks.notify(asked["webhook"], asked["try"])
+    )
 
 
 # End of queue workers. Start of schedules.
@@ -72,15 +76,15 @@ def sweep(event: CloudWatchEvent) -> None:
 
 
 @app.on_ws_connect()
-def connect(event: WebsocketEvent) -> None:
-    tilts().spectators.connect(event.connection_id)
+def websocket_connect(event: WebsocketEvent) -> None:
+    tilts().spectators.connect(connection_of(event))
 
 
 @app.on_ws_message()
-def receive(event: WebsocketEvent) -> None:
-    tilts().spectators.receive(event.connection_id, event.body)
+def websocket_message(event: WebsocketEvent) -> None:
+    tilts().spectators.receive(connection_of(event), event.body)
 
 
 @app.on_ws_disconnect()
-def disconnect(event: WebsocketEvent) -> None:
-    tilts().spectators.disconnect(event.connection_id)
+def websocket_disconnect(event: WebsocketEvent) -> None:
+    tilts().spectators.disconnect(connection_of(event))

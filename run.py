@@ -174,9 +174,9 @@ def make_server(
     from chalicelib.local.sockets import SocketGateway
 
     handlers = {
-        "CONNECT": app.connect,
-        "MESSAGE": app.receive,
-        "DISCONNECT": app.disconnect,
+        "CONNECT": app.websocket_connect,
+        "MESSAGE": app.websocket_message,
+        "DISCONNECT": app.websocket_disconnect,
     }
     sockets = SocketGateway(app.app, feed, handlers, executor)
     return Server(RestGateway(app.app), sockets, executor, PAGE, port)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from chalicelib.settings import DATABASE_NAME, Settings, read_settings
@@ -12,7 +14,11 @@ if TYPE_CHECKING:
     import asyncio
     from pathlib import Path
 
-    from chalicelib.interfaces import Clock, Ids, LiveFeed, Queue, Store
+    from chalicelib.aws.clients import Clients
+    from chalicelib.aws.secrets import Secrets
+    from chalicelib.interfaces import Clock, Ids, LiveFeed, Meter, Queue, Store
+    from chalicelib.services.offers import Service
+    from chalicelib.services.perform import ForEach, Perform
     from chalicelib.services.suites import Suites
 
 T = TypeVar("T")
@@ -53,6 +59,38 @@ class SilentFeed:
         return None
 
 
+@dataclass(frozen=True)
+class Ways:
+    """What is done in one way on one machine and in another in the cloud.
+
+    `perform` and `for_each` are the seams of services/perform.py; `services` says how
+    each provider is reached; `read_pepper` where the pepper is kept outside the store;
+    `around` goes around each invocation, whose Lambda context it is given.
+    """
+
+    perform: Perform
+    for_each: ForEach
+    meter: Meter
+    services: Mapping[str, Service]
+    read_pepper: Callable[[], str] | None = None
+    around: Callable[[Any], AbstractContextManager[None]] = nullcontext
+
+
+def plain_ways(settings: Settings) -> Ways:
+    """The ways of one machine: everything here and now, secrets from the environment."""
+    from chalicelib.services.metering import SilentMeter
+    from chalicelib.services.offers import Service
+    from chalicelib.services.perform import one_after_another, perform_directly
+
+    services = {
+        name: Service(
+            settings.keys.get(name) or None, settings.base_urls.get(name) or None
+        )
+        for name in {*settings.keys, *settings.base_urls}
+    }
+    return Ways(perform_directly, one_after_another, SilentMeter(), services)
+
+
 class Tilts:
     """The services, wired to one store, queue, live feed, clock and source of ids."""
 
@@ -65,20 +103,9 @@ class Tilts:
         ids: Ids,
         settings: Settings,
         suites: Suites | None = None,
+        ways: Ways | None = None,
     ) -> None:
-        from chalicelib.services.access import Access, Pepper
-        from chalicelib.services.evaluations import Evaluations
-        from chalicelib.services.leaderboards import Leaderboards
-        from chalicelib.services.offers import Offers, Service
-        from chalicelib.services.plans import Plans
-        from chalicelib.services.players import Players
-        from chalicelib.services.quotes import Quotes
-        from chalicelib.services.snapshots import Snapshots
-        from chalicelib.services.spectators import Spectators
         from chalicelib.services.suites import Suites
-        from chalicelib.services.tickets import Tickets
-        from chalicelib.services.visits import Visits
-        from chalicelib.services.webhooks import Webhooks, look_up
 
         self.store = store
         self.queue = queue
@@ -87,41 +114,69 @@ class Tilts:
         self.ids = ids
         self.settings = settings
         self.suites = suites or Suites()
-        services = {
-            name: Service(
-                settings.keys.get(name) or None, settings.base_urls.get(name) or None
-            )
-            for name in {*settings.keys, *settings.base_urls}
-        }
-        self.offers = Offers(clock, services, settings.compatible_models)
+        self.ways = ways or plain_ways(settings)
+        self._wire_play()
+        self._wire_access()
+        self._wire_reading()
+        self._runner: asyncio.Runner | None = None
+        self._running = threading.Lock()
+
+    def _wire_play(self) -> None:
+        """Who can play, and what is played."""
+        from chalicelib.services.evaluations import Evaluations
+        from chalicelib.services.offers import Offers
+        from chalicelib.services.plans import Plans
+        from chalicelib.services.players import Players
+        from chalicelib.services.quotes import Quotes
+        from chalicelib.services.visits import Visits
+
+        store, queue, clock, ids = self.store, self.queue, self.clock, self.ids
+        self.offers = Offers(clock, self.ways.services, self.settings.compatible_models)
         self.players = Players(
-            clock, self.offers, self._keep_gate, settings.allow_local_models
+            clock, self.offers, self._keep_gate, self.settings.allow_local_models
         )
         plans = Plans(self.players)
+        quotes, cap = Quotes(store, plans), self.settings.month_cap_microusd
         self.evaluations = Evaluations(
-            store,
-            queue,
-            clock,
-            ids,
-            self.suites,
-            plans,
-            Quotes(store, plans),
-            settings.month_cap_microusd,
+            store, queue, clock, ids, self.suites, plans, quotes, cap
         )
-        pepper = Pepper(store, ids, settings.pepper)
+        self.visits = Visits(store, queue, clock, ids, self.suites)
+
+    def _wire_access(self) -> None:
+        """Who may do what, and who is told."""
+        from chalicelib.services.access import Access, Pepper
+        from chalicelib.services.tickets import Tickets
+        from chalicelib.services.webhooks import Webhooks, look_up
+
+        store, clock, ids, settings = self.store, self.clock, self.ids, self.settings
+        pepper = Pepper(store, ids, settings.pepper, self.ways.read_pepper)
         self.access = Access(store, clock, ids, pepper, settings.require_keys)
         self.tickets = Tickets(store, clock, ids)
         self.webhooks = Webhooks(
-            store, queue, clock, pepper, lambda url: self.run(lambda: look_up(url))
+            store,
+            self.queue,
+            clock,
+            pepper,
+            lambda url: self.run(lambda: look_up(url)),
         )
-        self.leaderboards = Leaderboards(store, self.suites)
-        self.snapshots = Snapshots(store, self.evaluations)
+
+    def _wire_reading(self) -> None:
+        """What is shown."""
+        from chalicelib.services.leaderboards import Leaderboards
+        from chalicelib.services.snapshots import Snapshots
+        from chalicelib.services.spectators import Spectators
+
+        self.leaderboards = Leaderboards(self.store, self.suites)
+        self.snapshots = Snapshots(self.store, self.evaluations)
         self.spectators = Spectators(
-            store, queue, feed, clock, self.snapshots, self.tickets
+            self.store,
+            self.queue,
+            self.feed,
+            self.clock,
+            self.snapshots,
+            self.tickets,
+            self.ways.for_each,
         )
-        self.visits = Visits(store, queue, clock, ids, self.suites)
-        self._runner: asyncio.Runner | None = None
-        self._running = threading.Lock()
 
     def run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Run the coroutine that `work` makes in this process's one event loop."""
@@ -142,12 +197,11 @@ class Tilts:
 
     def tend(self, evaluation_id: str, start: int) -> None:
         """Bring an evaluation's episodes in line with it, once its models are there."""
-        from chalicelib.services.perform import perform_directly
         from chalicelib.services.preflight import Preflight
 
         if not start:
             preflight = Preflight(
-                self.store, self.players, self.offers, perform_directly
+                self.store, self.players, self.offers, self.ways.perform
             )
             self.run(lambda: preflight.check(evaluation_id))
         self.evaluations.tend(evaluation_id, start)
@@ -156,9 +210,8 @@ class Tilts:
         """Play a slice of episodes; what is not over in time is queued again."""
         from chalicelib.services.endings import Endings
         from chalicelib.services.episodes import Episodes
-        from chalicelib.services.perform import perform_directly
 
-        endings = Endings(self.store, self.queue, perform_directly)
+        endings = Endings(self.store, self.queue, self.ways.perform)
         episodes = Episodes(
             self.store,
             self.queue,
@@ -167,32 +220,30 @@ class Tilts:
             self.suites,
             self.players,
             endings,
-            perform_directly,
+            self.ways.perform,
         )
-        stop_at = self.clock.now() + seconds_left
-        self.run(lambda: episodes.play(episode_ids, stop_at))
+        begun_at = self.clock.now()
+        self.run(lambda: episodes.play(episode_ids, begun_at + seconds_left))
+        self.ways.meter.count("SliceSeconds", self.clock.now() - begun_at)
 
     def sweep(self) -> int:
         """Ask for every episode that nobody holds; how many there were."""
         from chalicelib.services.endings import Endings
-        from chalicelib.services.perform import perform_directly
         from chalicelib.services.sweeps import Sweeps
 
-        endings = Endings(self.store, self.queue, perform_directly)
+        endings = Endings(self.store, self.queue, self.ways.perform)
         sweeps = Sweeps(
-            self.store, self.queue, self.clock, endings, self.visits, perform_directly
+            self.store, self.queue, self.clock, endings, self.visits, self.ways.perform
         )
-        return self.run(sweeps.sweep)
+        found = self.run(sweeps.sweep)
+        self.ways.meter.count("DueEpisodes", found)
+        self.ways.meter.count("LiveSpectators", self.spectators.count())
+        return found
 
     def _keep_gate(self, provider: str, limit: int) -> None:
         """Show how many calls at once a provider takes, as this process has learnt."""
         was = self.store.document("gate", provider)
         self.store.change_document("gate", provider, was, {"limit": limit})
-
-
-def seconds_left(event: Any) -> float:
-    """How long the function that handles this event may still run."""
-    return float(event.context.get_remaining_time_in_millis()) / 1000
 
 
 _lock = threading.Lock()
@@ -204,8 +255,7 @@ def tilts() -> Tilts:
     global _tilts
     with _lock:
         if _tilts is None:
-            settings = read_settings()
-            _tilts = wire_local(SilentFeed(), settings, settings.data)
+            _tilts = wire(read_settings())
         return _tilts
 
 
@@ -214,6 +264,13 @@ def install(services: Tilts | None) -> None:
     global _tilts
     with _lock:
         _tilts = services
+
+
+def wire(settings: Settings) -> Tilts:
+    """The services of this process: of the cloud if it has a stage. StartError."""
+    if settings.stage:
+        return wire_cloud(settings)
+    return wire_local(SilentFeed(), settings, settings.data)
 
 
 def wire_local(feed: LiveFeed, settings: Settings, data: Path) -> Tilts:
@@ -226,3 +283,75 @@ def wire_local(feed: LiveFeed, settings: Settings, data: Path) -> Tilts:
     database = Database(data / DATABASE_NAME)
     queue = SqliteQueue(database, clock)
     return Tilts(SqliteStore(database), queue, feed, clock, RandomIds(), settings)
+
+
+class CloudServices(Mapping[str, "Service"]):
+    """How providers are reached in the cloud: keys are read anew as they change."""
+
+    def __init__(self, secrets: Secrets, base_urls: Mapping[str, str | None]) -> None:
+        self._secrets = secrets
+        self._base_urls = base_urls
+
+    def __getitem__(self, provider: str) -> Service:
+        from chalicelib.services.offers import Service
+
+        secret = f"{provider}-api-key"
+        return Service(
+            self._secrets.get(secret),
+            self._base_urls[provider] or None,
+            f"the parameter {self._secrets.name(secret)}",
+        )
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._base_urls)
+
+    def __len__(self) -> int:
+        return len(self._base_urls)
+
+
+def wire_cloud(
+    settings: Settings,
+    clients: Clients | None = None,
+    feed: LiveFeed | None = None,
+    suites: Suites | None = None,
+) -> Tilts:
+    """The services of one function of a stage. StartError."""
+    from concurrent.futures import ThreadPoolExecutor
+    from typing import cast
+
+    from chalicelib.aws.clients import THREADS, Clients
+    from chalicelib.aws.live_feed import GatewayFeed
+    from chalicelib.aws.logs import Observer
+    from chalicelib.aws.metrics import EmfMeter
+    from chalicelib.aws.queue import SqsQueue
+    from chalicelib.aws.secrets import Secrets
+    from chalicelib.aws.store import DynamoStore
+    from chalicelib.services.metering import MeteredStore
+    from chalicelib.services.perform import Pooled
+
+    clients = clients or Clients(settings.region)
+    clock, prefix = SystemClock(), f"tilts-{settings.stage}"
+    meter = EmfMeter(settings.stage)
+    observer = Observer(settings.stage, meter)
+    secrets = Secrets(clients.get("ssm"), settings.stage, clock)
+    pooled = Pooled(ThreadPoolExecutor(THREADS, thread_name_prefix="outside"))
+    ways = Ways(
+        pooled.perform,
+        pooled.for_each,
+        meter,
+        CloudServices(secrets, settings.base_urls),
+        lambda: secrets.require("key-pepper"),
+        observer.around,
+    )
+    bucket = settings.bucket or (lambda: f"{prefix}-{clients.account()}")
+    store = DynamoStore(clients.get("dynamodb"), clients.get("s3"), prefix, bucket)
+    return Tilts(
+        cast("Store", MeteredStore(store, meter)),
+        SqsQueue(clients.get("sqs"), prefix),
+        feed or GatewayFeed(clients, meter),
+        clock,
+        RandomIds(),
+        settings,
+        suites,
+        ways,
+    )

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 NAMESPACE: Final = "Tilts"
 
-METRICS: Final[dict[str, tuple[str, str | None]]] = {
+METERED: Final[dict[str, tuple[str, str | None]]] = {
     "EpisodesStarted": ("Count", "game"),
     "EpisodesFinished": ("Count", "game"),
     "EpisodesWon": ("Count", "game"),
@@ -66,9 +66,9 @@ class EmfMeter:
         self._lock = threading.Lock()
 
     def count(self, name: str, value: float = 1, **dimension: str) -> None:
-        unit, known = METRICS.get(name, ("", None))
+        unit, known = METERED.get(name, ("", None))
         if not unit or list(dimension) != ([known] if known else []):
-            raise ValueError(f"METRICS has no {name} with {list(dimension)}.")
+            raise ValueError(f"METERED has no {name} with {list(dimension)}.")
         key = next(iter(dimension.items()), ("", ""))
         with self._lock:
             values = self._values.setdefault(key, {}).setdefault(name, [])
@@ -95,7 +95,7 @@ class EmfMeter:
             emf.add_dimensions(stage=self._stage, **{key[0]: key[1] or "unknown"})
         for name, values in metrics.items():
             for value in values:
-                emf.add_metric(name, METRICS[name][0], value)
+                emf.add_metric(name, METERED[name][0], value)
         return emf.serialize_metric_set()
 
 

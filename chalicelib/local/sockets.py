@@ -15,6 +15,8 @@ from chalicelib.errors import ConnectionGoneError
 
 log = logging.getLogger("tilts.sockets")
 
+API: Final = "local"
+STAGE: Final = "v1"
 FRAME_BYTES: Final = 32 * 1024
 FRAMES_WAITING: Final = 5_000
 """A spectator that is further behind than this is let go, and comes back."""
@@ -81,7 +83,9 @@ class SocketGateway:
         response = web.WebSocketResponse(heartbeat=30, max_msg_size=FRAME_BYTES)
         await response.prepare(request)
         connection = token_hex(8)
-        socket = self._feed.open(connection)
+        # The app names a socket by its API and stage too, as in the cloud.
+        name = f"{API}/{STAGE}/{connection}"
+        socket = self._feed.open(name)
         sender = asyncio.create_task(send_frames(socket, response))
         try:
             await self._call("CONNECT", connection, None)
@@ -92,7 +96,7 @@ class SocketGateway:
                     await self._call("MESSAGE", connection, "binary")
         finally:
             sender.cancel()
-            self._feed.close(connection)
+            self._feed.close(name)
             await self._call("DISCONNECT", connection, None)
         return response
 
@@ -122,9 +126,9 @@ def socket_event(kind: str, connection: str, body: str | None) -> dict[str, Any]
             "routeKey": routes[kind],
             "eventType": kind,
             "connectionId": connection,
-            "apiId": "local",
+            "apiId": API,
             "domainName": "localhost",
-            "stage": "v1",
+            "stage": STAGE,
         },
         "isBase64Encoded": False,
     }

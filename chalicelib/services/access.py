@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 import re
 from base64 import urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -101,17 +101,22 @@ class Pepper:
     """This installation's secret, which goes into hashes and derived secrets.
 
     Where none is configured, one is made and kept in the store. StartError when the
-    configured one could be guessed.
+    configured one could be guessed. With `read` it is kept elsewhere, is asked for when
+    it is needed first, and none is made.
     """
 
-    def __init__(self, store: Store, ids: Ids, configured: str = "") -> None:
-        if 0 < len(configured) < PEPPER_CHARACTERS:
-            raise StartError(
-                f"KEY_PEPPER must have at least {PEPPER_CHARACTERS} characters."
-            )
+    def __init__(
+        self,
+        store: Store,
+        ids: Ids,
+        configured: str = "",
+        read: Callable[[], str] | None = None,
+    ) -> None:
+        check_pepper(configured)
         self._store = store
         self._ids = ids
         self._text = configured
+        self._read = read
 
     def hash(self, secret: str) -> str:
         """What the store keeps in place of a secret."""
@@ -122,13 +127,25 @@ class Pepper:
         return hmac.new(self._bytes(), about.encode(), sha256).hexdigest()
 
     def _bytes(self) -> bytes:
-        if not self._text:
+        if not self._text and self._read is not None:
+            text = self._read()
+            check_pepper(text)
+            self._text = text
+        elif not self._text:
             kept = self._store.document("secret", "pepper")
             if kept is None:
                 new = {"key": self._ids.new("") + self._ids.new("")}
                 kept = self._store.put_document("secret", "pepper", new)
             self._text = str(kept["key"])
         return self._text.encode("utf-8", "surrogateescape")
+
+
+def check_pepper(text: str) -> None:
+    """StartError for one that is short enough to be guessed."""
+    if 0 < len(text) < PEPPER_CHARACTERS:
+        raise StartError(
+            f"KEY_PEPPER must have at least {PEPPER_CHARACTERS} characters."
+        )
 
 
 class Access:

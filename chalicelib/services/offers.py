@@ -16,10 +16,14 @@ from chalicelib.models.own import read_own_rows
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """How a provider is reached: its key, and its address if not the usual one."""
+    """How a provider is reached: its key, and its address if not the usual one.
+
+    `key_name` is where its key is set, if not in the usual variable.
+    """
 
     key: str | None = field(repr=False)
     base_url: str | None
+    key_name: str = ""
 
 
 class Offers:
@@ -62,7 +66,8 @@ class Offers:
         if row.provider == "compatible" and service.base_url is None:
             return "Set COMPATIBLE_BASE_URL to the address of your server."
         if row.provider != "compatible" and service.key is None:
-            return f"Set {row.provider.upper()}_API_KEY to a key of {row.provider}."
+            name = service.key_name or f"{row.provider.upper()}_API_KEY"
+            return f"Set {name} to a key of {row.provider}."
         today = datetime.fromtimestamp(self._clock.now(), UTC).date()
         if is_shut_down(row, today):
             return f"Its provider shut it down on {row.shutdown}."

@@ -24,7 +24,7 @@ from chalicelib.players.prompts import (
     prompt_versions,
 )
 from chalicelib.players.roster import PLAYERS
-from chalicelib.services.offers import Offers
+from chalicelib.services.offers import Offers, Service
 
 Json = dict[str, Any]
 
@@ -49,7 +49,7 @@ class Players:
         self._allow_local_models = allow_local_models
         self._gate_changed = gate_changed
         self._gates: dict[str, Gate] = {}
-        self._models: dict[str, Any] = {}
+        self._models: dict[tuple[str, Service], Any] = {}
 
     def find(self, player_id: str) -> Player:
         """The player of an id, or of one without its hash. NotFoundError."""
@@ -132,13 +132,16 @@ class Players:
         )
 
     def _connect(self, provider: str) -> Any:
-        if provider not in self._models:
-            service = self._offers.service(provider)
+        service = self._offers.service(provider)
+        # A key that was changed gets a connection of its own; calls under way end
+        # on the one they have.
+        key = (provider, service)
+        if key not in self._models:
             connect = find_provider(provider).connect
             if provider == "compatible":
                 connect = partial(connect, allow_local=self._allow_local_models)
-            self._models[provider] = connect(service.key or "", service.base_url)
-        return self._models[provider]
+            self._models[key] = connect(service.key or "", service.base_url)
+        return self._models[key]
 
     def _gate(self, provider: str) -> Gate:
         if provider not in self._gates:

@@ -99,13 +99,31 @@ def test_a_webhook_that_is_refused_is_asked_for_again(
     assert message.body == {"v": 1, "webhook": made.id, "try": 2}
 
 
-def test_a_message_of_a_version_that_is_not_known_is_not_swallowed(
-    world: World,
+@pytest.mark.parametrize(
+    "handler", ["play_episodes", "expand_evaluation", "broadcast", "notify"]
+)
+def test_a_message_of_a_version_that_is_not_known_is_passed_over_loudly(
+    world: World, caplog: pytest.LogCaptureFixture, handler: str
 ) -> None:
-    handlers = (app.play_episodes, app.expand_evaluation, app.broadcast, app.notify)
-    for handler in handlers:
-        with pytest.raises(Exception, match="version 99"):
-            handler(captured("sqs-of-another-version"), Context())
+    getattr(app, handler)(captured("sqs-of-another-version"), Context())
+    (record,) = caplog.records
+    assert record.levelname == "ERROR"
+    assert "version 99" in record.getMessage()
+
+
+def test_a_message_about_what_is_not_there_is_not_asked_for_again(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    app.expand_evaluation(captured("sqs-expand", expand="ev_nowhere"), Context())
+    (record,) = caplog.records
+    assert record.levelname == "ERROR"
+    assert "ev_nowhere" in record.getMessage()
+
+
+def test_what_fails_in_itself_is_asked_for_again(world: World) -> None:
+    world.database.connection().execute("DROP TABLE evaluations")
+    with pytest.raises(Exception, match="evaluations"):
+        app.expand_evaluation(captured("sqs-expand"), Context())
 
 
 def test_the_socket_does_what_api_gateway_tells(
@@ -113,12 +131,13 @@ def test_the_socket_does_what_api_gateway_tells(
 ) -> None:
     monkeypatch.setenv("AWS_REGION", "eu-central-1")
     event = captured("socket-connect")
-    connection = event["requestContext"]["connectionId"]
-    app.connect(event, Context())
-    app.receive(captured("socket-message"), Context())
+    context = event["requestContext"]
+    connection = f"{context['apiId']}/{context['stage']}/{context['connectionId']}"
+    app.websocket_connect(event, Context())
+    app.websocket_message(captured("socket-message"), Context())
     assert world.store.watchers("live") == [connection]
     assert [(to, json.loads(frame)["type"]) for to, frame in world.feed.sent] == [
         (connection, "state")
     ]
-    app.disconnect(captured("socket-disconnect"), Context())
+    app.websocket_disconnect(captured("socket-disconnect"), Context())
     assert world.store.watchers("live") == []
