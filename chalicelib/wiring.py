@@ -343,8 +343,13 @@ def wire_cloud(
         lambda: secrets.require("key-pepper"),
         observer.around,
     )
-    bucket = settings.bucket or (lambda: f"{prefix}-{clients.account()}")
-    store = DynamoStore(clients.get("dynamodb"), clients.get("s3"), prefix, bucket)
+    store = DynamoStore(
+        clients.get("dynamodb"),
+        clients.get("s3"),
+        prefix,
+        lambda: settings.bucket or f"{prefix}-{clients.account()}",
+        clock,
+    )
     return Tilts(
         cast("Store", MeteredStore(store, meter)),
         SqsQueue(clients.get("sqs"), prefix),

@@ -18,7 +18,7 @@ SECRETS: Final = (
     (
         re.compile(
             r"(?i)((?:authorization|x-api-key|x-amz-security-token)"
-            r"""[\\"']*\s*[:=,]\s*b?[\\"']*)(?:(?:bearer|basic)\s+)?[^\s"'\\,}]+"""
+            r"""[\\"']*\s*[:=,]\s*(?:b(?=[\\"']))?[\\"']*)(?:(?:bearer|basic)\s+)?[^\s"'\\,}]+"""
         ),
         r"\1***",
     ),
