@@ -3,10 +3,12 @@
 PYTHON ?= python3
 PORT ?= 8000
 DATA ?= ./data
+STAGE ?= dev
+WHAT ?= all
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help run test verify check bench playthrough golden backup key demo openapi browser clean
+.PHONY: help run test verify check bench playthrough golden backup key demo openapi browser package deploy clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -57,5 +59,11 @@ openapi: $(READY)  ## write docs/openapi.json
 browser: $(READY)
 	@bash tests/browser/prepare.sh
 
+package: $(READY)  ## the app for Lambda as SAM and as Terraform, in build/ (STAGE=dev)
+	@$(BIN)/python -m deploy.package --stage $(STAGE)
+
+deploy: $(READY)  ## deploy STAGE= to AWS; ./deploy-lambda.sh --help knows more (WHAT=all)
+	@PYTHON=$(BIN)/python ./deploy-lambda.sh $(WHAT) $(STAGE)
+
 clean:  ## remove what the commands made, but no data
-	rm -rf .venv tests/browser/node_modules .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv build tests/browser/node_modules .pytest_cache .mypy_cache .ruff_cache
