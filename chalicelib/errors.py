@@ -24,6 +24,7 @@ TiltsError                     500
 ├── CapReachedError                 a further call might go over the episode's cap
 ├── CallsStoppedError               no call is to be made now
 ├── ConnectionGoneError             a spectator has left
+├── StoreBusyError             503  what keeps the data cannot do it now
 ├── QueueError                      a queue did not take all messages
 └── StartError                      this installation cannot start: one line says why
 """
@@ -179,6 +180,13 @@ class ConnectionGoneError(TiltsError):
 
 class QueueError(TiltsError):
     """A queue did not take all messages, though it was asked several times."""
+
+
+class StoreBusyError(TiltsError):
+    """What keeps the data cannot be reached, or cannot do it now."""
+
+    status = 503
+    title = "The data cannot be reached now"
 
 
 class StartError(TiltsError):

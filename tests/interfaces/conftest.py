@@ -16,6 +16,7 @@ from chalicelib.local.queue import SqliteQueue
 from chalicelib.local.store import SqliteStore
 from tests.interfaces.receiving import ReceivingQueue
 from tests.interfaces.rows import make_episode
+from tests.moto_store import moto_cloud
 from tests.world import TestClock
 
 
@@ -33,8 +34,15 @@ def sqlite_queue(folder: Path, clock: TestClock) -> Iterator[Queue]:
     database.close()
 
 
+@contextmanager
+def dynamo_store(folder: Path) -> Iterator[Store]:
+    with moto_cloud() as cloud:
+        yield cloud.store
+
+
 STORES: dict[str, Callable[[Path], AbstractContextManager[Store]]] = {
     "sqlite": sqlite_store,
+    "aws": dynamo_store,
 }
 QUEUES: dict[str, Callable[[Path, TestClock], AbstractContextManager[Queue]]] = {
     "sqlite": sqlite_queue,

@@ -169,8 +169,7 @@ def test_the_results_of_a_suite_are_those_of_public_evaluations(store: Store) ->
         make_result(3, episode="d", game="MM-I"),
         make_result(4, episode="e"),
     ]
-    for row in rows:
-        store.finish(row)
+    keep_results(store, rows)
     assert list(store.suite_results("tiny-1", "MS-I")) == [rows[0], rows[4]]
 
 
