@@ -7,8 +7,9 @@ STAGE ?= dev
 WHAT ?= all
 BIN := .venv/bin
 READY := .venv/.ready
+CHECKOV := .venv/checkov
 
-.PHONY: help run test verify check bench playthrough golden backup key demo openapi browser package deploy clean
+.PHONY: help run test verify check terraform bench playthrough golden backup key demo openapi browser package deploy clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,16 +25,26 @@ $(READY): requirements.txt requirements-dev.txt
 run: $(READY)  ## everything on this machine, at http://localhost:8000 (PORT=, DATA=)
 	@exec $(BIN)/python run.py --port $(PORT) --data $(DATA)
 
-test: check browser  ## all checks and tests that fit 15 minutes
+test: check terraform browser  ## all checks and tests that fit 15 minutes
 	$(BIN)/python -m pytest
 
-verify: check browser  ## the long tests too
+verify: check terraform browser  ## the long tests too
 	$(BIN)/python -m pytest -m "verify or not verify"
 
 check: $(READY)  ## lint and types only
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Not in .venv itself: checkov would bring an old botocore.
+$(CHECKOV)/.ready: infrastructure/checks.txt
+	@echo "Installing what the checks of infrastructure/ need ..."
+	@$(PYTHON) -m venv $(CHECKOV)
+	@$(CHECKOV)/bin/pip install --quiet --no-compile --disable-pip-version-check -r $<
+	@touch $@
+
+terraform: $(CHECKOV)/.ready  ## checkov over infrastructure/
+	$(CHECKOV)/bin/checkov --directory infrastructure --framework terraform --quiet --compact --skip-download
 
 bench: $(READY)  ## the tables of docs/benchmarks.md
 	$(BIN)/python -m bench
