@@ -112,6 +112,9 @@ class Store(Protocol):
     def tally(self, evaluation: str) -> dict[str, int]:
         """How many episodes are in each state: `waiting`, `finished.won`, ..."""
 
+    def has_open(self, evaluation: str) -> bool:
+        """Whether any of its episodes is not over; cheaper than a tally of many."""
+
     def claim(
         self, episode_id: str, owner: str, now: float, lease_seconds: float
     ) -> Episode | None:
@@ -174,6 +177,12 @@ class Store(Protocol):
 
     def transcript(self, episode_id: str) -> bytes | None:
         """The transcript of an episode that is over, or None."""
+
+    def pack_transcripts(self, evaluation: str) -> None:
+        """Put the transcripts of an evaluation that is over together, to keep them.
+
+        They are read as before, also meanwhile; doing it again is harmless.
+        """
 
     def connect(self, connection: str, until: float) -> None:
         """A spectator has come."""

@@ -88,6 +88,14 @@ class EpisodeRows:
         )
         return {f"{status}.{end}" if end else status: n for status, end, n in rows}
 
+    def has_open(self, evaluation: str) -> bool:
+        return bool(
+            self._one(
+                f"SELECT 1 FROM episodes WHERE evaluation=? AND {OPEN} LIMIT 1",
+                (evaluation,),
+            )
+        )
+
     def claim(
         self, episode_id: str, owner: str, now: float, lease_seconds: float
     ) -> Episode | None:
@@ -202,6 +210,9 @@ class EpisodeRows:
     def transcript(self, episode_id: str) -> bytes | None:
         row = self._one("SELECT packed FROM transcripts WHERE episode=?", (episode_id,))
         return None if row is None else zlib.decompress(row[0])
+
+    def pack_transcripts(self, evaluation: str) -> None:
+        """They are rows of one file already."""
 
     def _one(self, statement: str, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
         # fetchall, so that an UPDATE ... RETURNING is committed at once.

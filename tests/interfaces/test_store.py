@@ -182,6 +182,20 @@ def test_a_transcript_comes_back_byte_for_byte(store: Store, packed: bytes) -> N
         assert store.transcript("ep_1") == packed
 
 
+def test_transcripts_are_read_as_before_once_they_are_packed(store: Store) -> None:
+    store.create_episodes([make_episode(number) for number in range(3)])
+    for number in range(3):
+        store.put_transcript(make_episode(number).id, f"{number}{STRANGE}\n".encode())
+    for _ in range(2):
+        store.pack_transcripts("ev_1")
+        for number in range(3):
+            found = store.transcript(make_episode(number).id)
+            assert found == f"{number}{STRANGE}\n".encode()
+    store.put_transcript(make_episode(1).id, f"1{STRANGE}\n".encode())
+    assert store.transcript(make_episode(1).id) == f"1{STRANGE}\n".encode()
+    assert store.transcript("ep_none") is None
+
+
 # Spectators.
 
 

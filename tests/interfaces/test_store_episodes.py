@@ -77,6 +77,21 @@ def test_the_tally_counts_each_state(store: Store) -> None:
     }  # fmt: skip
 
 
+def test_an_evaluation_has_open_episodes_until_the_last_is_over(store: Store) -> None:
+    assert not store.has_open("ev_1")
+    store.create_episodes([make_episode(number) for number in range(3)])
+    store.create_episodes([make_episode(9, id="ep_other", evaluation="ev_2")])
+    for number in (2, 0, 1):
+        assert store.has_open("ev_1")
+        store.claim(make_episode(number).id, "w1", NOW, LEASE)
+        assert store.has_open("ev_1")
+        store.close(make_episode(number).id, "failed", "infra", None)
+    assert not store.has_open("ev_1")
+    assert store.has_open("ev_2")
+    store.reopen(make_episode(2).id, NOW)
+    assert store.has_open("ev_1")
+
+
 def test_large_batches_are_kept_whole(store: Store) -> None:
     made: Sequence[Episode] = [make_episode(number) for number in range(600)]
     store.create_episodes(made)

@@ -156,6 +156,9 @@ class MemoryStore(MemoryMoney, MemoryLive):
                 counts[state] = counts.get(state, 0) + 1
         return counts
 
+    def has_open(self, evaluation: str) -> bool:
+        return not {"waiting", "playing"}.isdisjoint(self.tally(evaluation))
+
     def claim(
         self, episode_id: str, owner: str, now: float, lease_seconds: float
     ) -> Episode | None:
@@ -279,6 +282,9 @@ class MemoryStore(MemoryMoney, MemoryLive):
 
     def transcript(self, episode_id: str) -> bytes | None:
         return self.transcripts.get(episode_id)
+
+    def pack_transcripts(self, evaluation: str) -> None:
+        return None
 
 
 class SharedMemoryStore(MemoryStore):
