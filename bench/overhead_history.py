@@ -73,9 +73,9 @@ async def _measure(
                 f"long-{conversation}",
             )
             began = time.process_time()
-            answer = await model.answer(request, 60.0)
-            taken = time.process_time() - began
             body = model.write(request)
+            answer = await model.answer(request, body, 60.0)
+            taken = time.process_time() - began
             began = time.process_time()
             await post(body)
             taken_bare = time.process_time() - began

@@ -6,8 +6,9 @@ same bytes, and `log_hash` covers exactly what the transcript serves.
 """
 
 import json
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Literal, get_args
 
@@ -23,6 +24,7 @@ SAID_LIMIT = 6_000
 _CANONICAL = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
 )
+_UNCLEAN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 
 def canonical_json(value: Any) -> str:
@@ -38,14 +40,20 @@ class Event:
     n: int
     type: EventType
     body: Json
+    _line: str | None = field(default=None, init=False, repr=False, compare=False)
 
     def to_json(self) -> Json:
         """The event as spectators and transcripts have it."""
         return {"n": self.n, "type": self.type, **self.body}
 
     def line(self) -> str:
-        """The event as one line of the transcript, without its line end."""
-        return canonical_json(self.to_json())
+        """The event as one line of the transcript, without its line end.
+
+        Written once: it is stored, measured and put into the transcript.
+        """
+        if self._line is None:
+            object.__setattr__(self, "_line", canonical_json(self.to_json()))
+        return self._line or ""
 
     @staticmethod
     def from_json(episode: str, value: Json) -> "Event":
@@ -66,6 +74,8 @@ def hash_log(transcript: bytes) -> str:
 
 def clean_text(text: str, limit: int = SAID_LIMIT) -> str:
     """Text from outside without control characters and lone surrogates, cut to size."""
+    if len(text) <= limit and not _UNCLEAN.search(text):
+        return text
     whole = text.encode("utf-8", "replace").decode("utf-8")
     kept = "".join(
         mark for mark in whole if mark in "\n\t" or (mark >= " " and mark != "\x7f")

@@ -72,6 +72,10 @@ MIGRATIONS: Final = (
         kind TEXT NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL,
         PRIMARY KEY (kind, key)) WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE calls ADD COLUMN status TEXT NOT NULL DEFAULT 'intent';
+    UPDATE calls SET status=json_extract(body, '$.status');
+    """,
 )
 
 

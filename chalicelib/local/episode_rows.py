@@ -160,15 +160,16 @@ class EpisodeRows:
 
     def intend(self, call: Call) -> None:
         self.database.connection().execute(
-            "INSERT OR IGNORE INTO calls (episode, id, body) VALUES (?, ?, ?)",
-            (call.episode, call.id, pack(call)),
+            "INSERT OR IGNORE INTO calls (episode, id, status, body)"
+            " VALUES (?, ?, ?, ?)",
+            (call.episode, call.id, call.status, pack(call)),
         )
 
     def settle(self, call: Call) -> None:
         self.database.connection().execute(
-            "UPDATE calls SET body=? WHERE episode=? AND id=?"
-            " AND json_extract(body, '$.status')='intent'",
-            (pack(call), call.episode, call.id),
+            "UPDATE calls SET status=?, body=?"
+            " WHERE episode=? AND id=? AND status='intent'",
+            (call.status, pack(call), call.episode, call.id),
         )
 
     def calls(self, episode_id: str) -> Sequence[Call]:

@@ -32,7 +32,7 @@ from chalicelib.models.wire import (
     open_transport,
     timeout_of,
 )
-from chalicelib.models.writing import Histories, encode, join_body
+from chalicelib.models.writing import Heads, Histories, encode, join_body
 
 _KINDS: Final = ("text", "thinking", "redacted_thinking", "tool_use")
 _CACHED: Final = {"type": "ephemeral"}
@@ -55,9 +55,12 @@ class AnthropicModel:
         self._key = key
         self._base_url = base_url
         self._client = PerLoop(self._open)
+        self._heads = Heads(write_head)
         self._histories = Histories(_encode_exchange)
 
-    async def answer(self, request: ModelRequest, seconds: float) -> Answer:
+    async def answer(
+        self, request: ModelRequest, body: bytes, seconds: float
+    ) -> Answer:
         """One try, ended after `seconds`. CallError."""
         check_key(self._key)
 
@@ -65,7 +68,7 @@ class AnthropicModel:
             return await self._client.get().post(
                 "/v1/messages",
                 cast_to=httpx2.Response,
-                content=self.write(request),
+                content=body,
                 options={
                     "timeout": timeout_of(seconds),
                     "max_retries": 0,
@@ -80,7 +83,7 @@ class AnthropicModel:
         last = request.history[-1] if request.history else None
         pieces = self._histories.encoded(request)
         pieces.append(encode(write_prompt(request.prompt, last)))
-        return join_body(write_head(request), "messages", pieces)
+        return join_body(self._heads.encoded(request), "messages", pieces)
 
     async def check(self, model: str, seconds: float) -> None:
         """Ask for the model itself, free of charge. CallError."""

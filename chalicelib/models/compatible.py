@@ -38,7 +38,7 @@ from chalicelib.models.wire import (
     open_transport,
     timeout_of,
 )
-from chalicelib.models.writing import Histories, encode, join_body
+from chalicelib.models.writing import Heads, Histories, encode, join_body
 
 REPLY_LIMIT: Final = 1_000_000
 NO_LIST: Final = (404, 405, 501)
@@ -73,16 +73,19 @@ class CompatibleModel:
         self._allow_local = allow_local
         self._resolve = resolve
         self._client = PerLoop(self._open)
+        self._heads = Heads(write_head)
         self._histories = Histories(_encode_exchange)
 
-    async def answer(self, request: ModelRequest, seconds: float) -> Answer:
+    async def answer(
+        self, request: ModelRequest, body: bytes, seconds: float
+    ) -> Answer:
         """One try, ended after `seconds`. CallError."""
         headers = self._headers()
 
         async def send() -> httpx2.Response:
             return await self._client.get().post(
                 f"{self._base_url}/chat/completions",
-                content=self.write(request),
+                content=body,
                 headers=headers,
                 timeout=timeout_of(seconds),
             )
@@ -119,7 +122,7 @@ class CompatibleModel:
         rules = {"role": "system", "content": request.system}
         pieces = [encode(rules), *self._histories.encoded(request)]
         pieces.append(_encode_prompt(request.prompt, last))
-        return join_body(write_head(request), "messages", pieces)
+        return join_body(self._heads.encoded(request), "messages", pieces)
 
     async def aclose(self) -> None:
         """Give back its connections."""

@@ -10,9 +10,9 @@ from chalicelib.events import Failure
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Tool:
-    """The one tool of a game: the only way to answer."""
+    """The one tool of a game: the only way to answer. Known by identity."""
 
     name: str
     about: str
@@ -82,7 +82,7 @@ class Answer:
     Exactly one readable call of the tool gives `arguments`; anything else is a
     `failure` with a `complaint` the model can be told. `tokens` is None when the
     provider did not say: the call then counts at its maximum. `items` are to be sent
-    back unchanged; `raw` is the whole reply, cleaned, for the ledger.
+    back unchanged; `raw` is the text of the whole reply, cleaned, for the ledger.
     """
 
     arguments: Any = None
@@ -93,7 +93,7 @@ class Answer:
     model: str | None = None
     provider_request: str | None = None
     items: Sequence[Json] = ()
-    raw: Json = field(default_factory=dict)
+    raw: str = ""
 
 
 class CallError(TransportError):
@@ -127,8 +127,16 @@ class CallError(TransportError):
 class Model(Protocol):
     """One provider's service under one key, reused across episodes in one loop."""
 
-    async def answer(self, request: ModelRequest, seconds: float) -> Answer:
-        """One try, ended after `seconds` whatever happens. CallError, nothing else."""
+    def write(self, request: ModelRequest) -> bytes:
+        """The body of a request, as it goes over the wire."""
+
+    async def answer(
+        self, request: ModelRequest, body: bytes, seconds: float
+    ) -> Answer:
+        """One try with what `write` made of the request, ended after `seconds`.
+
+        CallError, and nothing else.
+        """
 
     async def check(self, model: str, seconds: float) -> None:
         """Ask for the model itself, free of charge. CallError."""

@@ -34,7 +34,7 @@ from chalicelib.models.wire import (
     open_transport,
     timeout_of,
 )
-from chalicelib.models.writing import Histories, encode, join_body
+from chalicelib.models.writing import Heads, Histories, encode, join_body
 
 _KINDS: Final = ("reasoning", "function_call", "message")
 _ERROR_STATUSES: Final = {"rate_limit_exceeded": 429, "invalid_prompt": 400}
@@ -52,9 +52,12 @@ class OpenAIModel:
         self._key = key
         self._base_url = base_url
         self._client = PerLoop(self._open)
+        self._heads = Heads(write_head)
         self._histories = Histories(_encode_exchange)
 
-    async def answer(self, request: ModelRequest, seconds: float) -> Answer:
+    async def answer(
+        self, request: ModelRequest, body: bytes, seconds: float
+    ) -> Answer:
         """One try, ended after `seconds`. CallError."""
         check_key(self._key)
 
@@ -62,7 +65,7 @@ class OpenAIModel:
             return await self._client.get().post(
                 "/responses",
                 cast_to=httpx2.Response,
-                content=self.write(request),
+                content=body,
                 options={
                     "timeout": timeout_of(seconds),
                     "max_retries": 0,
@@ -78,7 +81,9 @@ class OpenAIModel:
         last = request.history[-1] if request.history else None
         pieces = self._histories.encoded(request)
         pieces.append(_encode_prompt(request.prompt, last))
-        return join_body(write_head(request), "input", pieces)
+        key = b'"prompt_cache_key":' + encode(request.conversation)
+        head = self._heads.encoded(request)[:-1] + b"," + key + b"}"
+        return join_body(head, "input", pieces)
 
     async def check(self, model: str, seconds: float) -> None:
         """Ask for the model itself, free of charge. CallError."""
@@ -102,7 +107,7 @@ class OpenAIModel:
 
 
 def write_head(request: ModelRequest) -> Json:
-    """All of a request's body but its `input`."""
+    """All of a request's body but its `input` and the conversation's name."""
     tool = request.tool
     head: Json = {
         "model": request.model,
@@ -121,7 +126,6 @@ def write_head(request: ModelRequest) -> Json:
         ),
         "parallel_tool_calls": False,
         "max_output_tokens": request.output_tokens,
-        "prompt_cache_key": request.conversation,
         "store": False,
         "include": ["reasoning.encrypted_content"],
     }

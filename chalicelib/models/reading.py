@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
-from chalicelib.events import SAID_LIMIT, Failure, clean_text
+from chalicelib.events import Failure, clean_text
 from chalicelib.models.model import Answer, Json, ModelRequest, Tokens
 
 RAW_LIMIT: Final = 64 * 1024
+ITEMS_LIMIT: Final = 120_000
+"""The most characters of items that are kept and sent back."""
 DEPTH_LIMIT: Final = 40
 COUNT_LIMIT: Final = 1_000_000_000
 ASIDE: Final = "This call was not played: only one call counts."
 
-_UNCLEAN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
+_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +46,9 @@ class Reading:
 
 
 def judge(
-    request: ModelRequest, reading: Reading, body: Json, provider_request: str | None
+    request: ModelRequest, reading: Reading, text: str, provider_request: str | None
 ) -> Answer:
-    """The Answer that a reading amounts to: one readable call of the tool, or a failure.
+    """The Answer that a reading of a text amounts to: one readable call, or a failure.
 
     Items go back only where the provider will take them: not from a reply that was
     cut or refused, not with a call that cannot be read, not with a lone surrogate.
@@ -55,14 +57,14 @@ def judge(
     model = reading.model
     return Answer(
         arguments=arguments,
-        said=clean(reading.said) or None,
+        said=clean_text(reading.said) or None,
         failure=failure,
         complaint=complaint,
         tokens=reading.tokens,
-        model=clean(model, 200) if isinstance(model, str) and model else None,
+        model=clean_text(model, 200) if isinstance(model, str) and model else None,
         provider_request=provider_request,
-        items=_keep_items(request, reading) if failure in (None, "invalid") else (),
-        raw=clean_raw(body),
+        items=_keep_items(request, reading, text, failure),
+        raw=clean_text(text[: RAW_LIMIT + 1], RAW_LIMIT),
     )
 
 
@@ -98,13 +100,21 @@ def _read_object(arguments: Any) -> Json | None:
         return None
 
 
-def _keep_items(request: ModelRequest, reading: Reading) -> Sequence[Json]:
+def _keep_items(
+    request: ModelRequest, reading: Reading, text: str, failure: Failure | None
+) -> Sequence[Json]:
+    if failure not in (None, "invalid"):
+        return ()
     for call in reading.calls:
         named = call.name == request.tool.name and isinstance(call.id, str)
-        if not named or _read_object(call.arguments) is None:
+        is_readable = failure is None or _read_object(call.arguments) is not None
+        if not named or not is_readable:
             return ()
-    text = json.dumps(reading.items, ensure_ascii=False)
-    return () if _SURROGATE.search(text) else tuple(reading.items)
+    if len(text) > ITEMS_LIMIT or _SURROGATE_ESCAPE.search(text):
+        written = json.dumps(reading.items, ensure_ascii=False)
+        if len(written) > ITEMS_LIMIT or _SURROGATE.search(written):
+            return ()
+    return tuple(reading.items)
 
 
 def objects(value: Any) -> list[Json]:
@@ -150,34 +160,17 @@ def _refuse(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON.")
 
 
-def clean(text: str, limit: int = SAID_LIMIT) -> str:
-    """`clean_text`, at once for a text that is clean already."""
-    if len(text) <= limit and not _UNCLEAN.search(text):
-        return text
-    return clean_text(text, limit)
-
-
 def clean_json(value: Any, depth: int = 0) -> Any:
     """A JSON value with all its texts cleaned. ValueError if it is nested too deeply."""
     if isinstance(value, str):
-        return clean(value)
+        return clean_text(value)
     if depth > DEPTH_LIMIT:
         raise ValueError("The value is nested too deeply.")
     if isinstance(value, dict):
         return {
-            clean(name, 200): clean_json(item, depth + 1)
+            clean_text(name, 200): clean_json(item, depth + 1)
             for name, item in value.items()
         }
     if isinstance(value, list):
         return [clean_json(item, depth + 1) for item in value]
     return value
-
-
-def clean_raw(body: Json) -> Json:
-    """A whole reply for the ledger: cleaned, or its beginning where it is too large."""
-    try:
-        cleaned: Json = clean_json(body)
-        text = json.dumps(cleaned, ensure_ascii=False)
-    except (ValueError, RecursionError):
-        return {"cut": "The reply is nested too deeply."}
-    return cleaned if len(text) <= RAW_LIMIT else {"cut": clean(text, RAW_LIMIT)}

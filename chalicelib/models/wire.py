@@ -17,8 +17,9 @@ from typing import Any, Final, Generic, TypeVar
 import httpx2
 
 from chalicelib.errors import RequestError
+from chalicelib.events import clean_text
 from chalicelib.models.model import Answer, CallError, Json, ModelRequest
-from chalicelib.models.reading import Reading, clean, judge, load_json
+from chalicelib.models.reading import Reading, judge, load_json
 
 CONNECT_SECONDS: Final = 10.0
 REPLY_LIMIT: Final = 16 * 1024 * 1024
@@ -51,9 +52,10 @@ class CappedTransport(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         request.headers["Accept-Encoding"] = "identity"
         response = await self._inner.handle_async_request(request)
-        coding = response.headers.get("Content-Encoding", "identity").lower()
-        length = response.headers.get("Content-Length", "0")
-        if coding != "identity" or not length.isdigit() or int(length) > self._limit:
+        named = {name.lower(): value for name, value in response.headers.raw}
+        coding = named.get(b"content-encoding", b"identity").lower()
+        length = named.get(b"content-length", b"0")
+        if coding != b"identity" or not length.isdigit() or int(length) > self._limit:
             await response.aclose()
             raise ReplyTooLargeError("The reply is compressed or too large.")
         if isinstance(response.stream, httpx2.AsyncByteStream):
@@ -171,8 +173,8 @@ async def attempt(
             response = await send()
         if not response.is_success:
             raise explain_status(response, key)
-        body = _read_body(response, key)
-        return judge(request, read(body), body, request_id(response))
+        text = _without(key, response.content.decode("utf-8-sig", "replace"))
+        return judge(request, read(_read_object(text)), text, request_id(response))
     except Exception as error:
         raise explain(error, key) from None
 
@@ -221,10 +223,9 @@ def timeout_of(seconds: float) -> httpx2.Timeout:
     return httpx2.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds))
 
 
-def _read_body(response: httpx2.Response, key: str) -> Json:
-    """The reply's JSON object, without our key should it hold that. ValueError."""
-    text = response.content.decode("utf-8-sig", "replace")
-    body = load_json(_without(key, text))
+def _read_object(text: str) -> Json:
+    """The JSON object in a reply's text. ValueError."""
+    body = load_json(text)
     if not isinstance(body, dict):
         raise ValueError("The reply is not a JSON object.")
     return body
@@ -234,7 +235,7 @@ def request_id(response: httpx2.Response) -> str | None:
     """The provider's name of a request, for questions to its support."""
     headers = response.headers
     found = headers.get("x-request-id") or headers.get("request-id")
-    return clean(found, 200) if found else None
+    return clean_text(found, 200) if found else None
 
 
 # -- what went wrong ----------------------------------------------------------
@@ -334,7 +335,7 @@ def explain_error(
     """
     words = error if isinstance(error, dict) else {"message": error}
     message = words.get("message")
-    said = redact(clean(message, 300), key) if isinstance(message, str) else ""
+    said = redact(clean_text(message, 300), key) if isinstance(message, str) else ""
     codes = {str(words.get("code")), str(words.get("type"))}
     reason, retriable, billed = _judge_status(status, codes, said.lower())
     if reason == "overloaded" and status >= 500:

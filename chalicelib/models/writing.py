@@ -19,10 +19,35 @@ def encode(value: Any) -> bytes:
     return text.encode("utf-8", "replace")
 
 
-def join_body(head: Json, name: str, pieces: Sequence[bytes]) -> bytes:
-    """The object `head` with one more member: the list of the encoded pieces."""
-    start = encode(head)[:-1] + b',"' + name.encode() + b'":['
+def join_body(head: bytes, name: str, pieces: Sequence[bytes]) -> bytes:
+    """The encoded object `head` with one more member: the list of the pieces."""
+    start = head[:-1] + b',"' + name.encode() + b'":['
     return b"".join((start, b",".join(pieces), b"]}"))
+
+
+class Heads:
+    """Encoded heads, the newest `limit`: rules and tool are the same call by call."""
+
+    def __init__(self, write: Callable[[ModelRequest], Json], limit: int = 64) -> None:
+        self._write = write
+        self._limit = limit
+        self._heads: OrderedDict[tuple[Any, ...], bytes] = OrderedDict()
+
+    def encoded(self, request: ModelRequest) -> bytes:
+        """What `write` makes of all but the history and the prompt."""
+        key = (
+            request.model,
+            request.effort,
+            request.system,
+            request.tool,
+            request.output_tokens,
+            request.forced,
+        )
+        head = self._heads.pop(key, None) or encode(self._write(request))
+        self._heads[key] = head
+        if len(self._heads) > self._limit:
+            self._heads.popitem(last=False)
+        return head
 
 
 @dataclass(frozen=True, slots=True)

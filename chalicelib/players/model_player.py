@@ -7,9 +7,9 @@ nothing is ever put in its place.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, Final
 
-from chalicelib.events import canonical_json
 from chalicelib.games.chance import Chance
 from chalicelib.models.catalogue import ModelRow, cost_microusd, max_microusd
 from chalicelib.models.model import Answer, CallError, Model, ModelRequest
@@ -25,10 +25,6 @@ BACKOFF_SECONDS: Final = 1.0
 LONGEST_BACKOFF_SECONDS: Final = 30.0
 SECONDS_TO_BEGIN: Final = 5.0
 """A try is not begun when less than this is left of the call's time."""
-KEPT_CHARACTERS: Final = 120_000
-"""The most of a reply's items, and of its raw text, that the ledger keeps."""
-ENVELOPE_BYTES: Final = 4_096
-"""More than what a provider's request has around system, tool and conversation."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +56,9 @@ class ModelPlayer:
     async def choose(self, turn: Turn, ledger: Ledger, deadline: float) -> Choice:
         if turn.settled is not None:
             return read_settled(turn.settled)
-        request, size = self._request(turn)
+        request = self._request(turn)
+        body = self.model().write(request)
+        asked = self._describe(turn, request, body)
         failure: CallError | None = None
         ends = None
         for number in range(1, TRIES + 1):
@@ -68,7 +66,7 @@ class ModelPlayer:
             async with self.gate.pass_through(latest):
                 ends = ends or self.timer.now() + self.call_seconds
                 try:
-                    return await self._try(turn, ledger, request, size, ends)
+                    return await self._try(ledger, request, body, asked, ends)
                 except CallError as error:
                     failure = error
             wait = pause_before(number, failure, turn.chance)
@@ -79,45 +77,45 @@ class ModelPlayer:
         assert failure is not None
         raise failure
 
-    def _request(self, turn: Turn) -> tuple[ModelRequest, int]:
-        """The question, and a bound on its bytes."""
+    def _request(self, turn: Turn) -> ModelRequest:
         game = turn.task.game
-        history, size = turn.conversation.last(self.prompt.history_turns)
-        tool = make_tool(game, turn.observation)
-        system = self.prompt.systems[game]
-        prompt = self.prompt.write(game, turn.observation, turn.complaint)
-        size += ENVELOPE_BYTES + len(system.encode()) + len(prompt.encode())
-        size += len(canonical_json(tool.parameters).encode())
-        size += 512 * len(history)
-        request = ModelRequest(
+        return ModelRequest(
             model=self.row.name,
             effort=self.effort,
-            system=system,
-            tool=tool,
-            history=history,
-            prompt=prompt,
+            system=self.prompt.systems[game],
+            tool=make_tool(game, turn.observation),
+            history=turn.conversation.last(self.prompt.history_turns),
+            prompt=self.prompt.write(game, turn.observation, turn.complaint),
             output_tokens=self.output_tokens,
             conversation=turn.conversation_id,
             forced=self.row.forced,
         )
-        return request, size
 
-    async def _try(
-        self, turn: Turn, ledger: Ledger, request: ModelRequest, size: int, ends: float
-    ) -> Choice:
-        most = max_microusd(self.row, size, self.output_tokens)
-        asked = {
+    def _describe(self, turn: Turn, request: ModelRequest, body: bytes) -> Json:
+        """The question as the ledger keeps it; the hash names its very bytes."""
+        return {
             "model": self.row.id,
             "effort": self.effort,
             "prompt": request.prompt,
             "price_version": self.row.price_version,
             "step": turn.step,
-            "bytes_at_most": size,
+            "bytes": len(body),
+            "sha256": sha256(body).hexdigest(),
         }
+
+    async def _try(
+        self,
+        ledger: Ledger,
+        request: ModelRequest,
+        body: bytes,
+        asked: Json,
+        ends: float,
+    ) -> Choice:
+        most = max_microusd(self.row, len(body), self.output_tokens)
         call = await ledger.intend(asked, most)
         began = self.timer.now()
         try:
-            answer = await self.model().answer(request, ends - began)
+            answer = await self.model().answer(request, body, ends - began)
         except CallError as error:
             if error.reason == "rate-limit":
                 self.gate.note_rate_limit(error.retry_after)
@@ -150,15 +148,10 @@ def describe_answer(answer: Answer, seconds: float) -> Json:
         "complaint": answer.complaint,
         "model": answer.model,
         "provider_request": answer.provider_request,
-        "items": fit(list(answer.items), []),
-        "raw": fit(answer.raw, {"cut": "The reply was too large to keep."}),
+        "items": list(answer.items),
+        "raw": answer.raw,
         "seconds": round(seconds, 3),
     }
-
-
-def fit(value: Any, otherwise: Any) -> Any:
-    """The value, or what stands for it where no store could keep it."""
-    return value if len(canonical_json(value)) <= KEPT_CHARACTERS else otherwise
 
 
 def describe_failure(error: CallError, seconds: float) -> Json:

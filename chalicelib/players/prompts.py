@@ -4,6 +4,8 @@ A version never changes once it has played: its text is part of the player's ide
 """
 
 import tomllib
+from collections import deque
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -14,6 +16,8 @@ from chalicelib.errors import NotFoundError
 from chalicelib.events import canonical_json
 from chalicelib.games import find_game
 from chalicelib.models.model import Tool
+
+Json = dict[str, Any]
 
 FOLDER: Final = Path(__file__).parent / "prompts"
 DEFAULT_PROMPT: Final = "p1"
@@ -66,21 +70,42 @@ def prompt_versions() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
 
 
+_tools: deque[Tool] = deque(maxlen=32)
+
+
 def make_tool(game: str, observation: Any) -> Tool:
-    """The one tool of a game, for what is on the board."""
+    """The one tool of a game, for what is on the board; for equal ones the same."""
     found = find_game(game)
-    return Tool("play", f"Make your move in {found.name}.", found.tool(observation))
+    about, parameters = f"Make your move in {found.name}.", found.tool(observation)
+    for tool in tuple(_tools):
+        if tool.about == about and tool.parameters == parameters:
+            return tool
+    tool = Tool("play", about, parameters)
+    _tools.append(tool)
+    return tool
 
 
 @cache
 def hash_prompt(version: str, *limits: int) -> str:
     """Six hexadecimal digits over everything sent but the board, and the limits."""
     prompt = find_prompt(version)
+    return hash_sent(prompt, show_tools(prompt.systems), limits)
+
+
+def show_tools(games: Iterable[str]) -> dict[str, Json]:
+    """The parameters of each game's tool, as its first variant has them."""
     tools = {}
-    for code in prompt.systems:
+    for code in games:
         game = find_game(code)
         state = game.new(next(iter(game.variants)), SEED)
         tools[code] = make_tool(code, game.observe(state, 0)).parameters
+    return tools
+
+
+def hash_sent(
+    prompt: Prompt, tools: Mapping[str, Json], limits: tuple[int, ...]
+) -> str:
+    """The same over parts that are given."""
     sent = {
         "systems": prompt.systems,
         "styles": prompt.styles,

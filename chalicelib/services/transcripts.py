@@ -229,10 +229,14 @@ class Transcript:
     def _draft(self, kind: EventType, body: Json) -> Event:
         if body.get("said") is not None:
             body["said"] = clean_text(body["said"])
-            surplus = len(canonical_json(body).encode()) - BODY_LIMIT
-            if surplus > 0:
-                body["said"] = cut_text(body["said"], surplus)
-        return Event(self.episode, self.n + 1, kind, body)
+        event = Event(self.episode, self.n + 1, kind, body)
+        if body.get("said") is None or len(event.line().encode()) <= BODY_LIMIT:
+            return event
+        surplus = len(canonical_json(body).encode()) - BODY_LIMIT
+        if surplus <= 0:
+            return event
+        shorter = {**body, "said": cut_text(body["said"], surplus)}
+        return Event(self.episode, self.n + 1, kind, shorter)
 
 
 def cut_text(text: str, surplus: int) -> str:

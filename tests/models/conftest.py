@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pytest
 from aiohttp import web
 
-from chalicelib.models.model import Exchange, Json, Model, ModelRequest, Tool
+from chalicelib.models.model import Answer, Exchange, Json, Model, ModelRequest, Tool
 
 T = TypeVar("T")
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -88,6 +88,13 @@ class Scene:
         seen = Seen(request.path, dict(request.headers), await request.read())
         self.seen.append(seen)
         return await self.handlers.pop(0)(request)
+
+
+def ask_model(
+    model: Model, request: ModelRequest, seconds: float
+) -> Coroutine[Any, Any, Answer]:
+    """One try, as a player makes it."""
+    return model.answer(request, model.write(request), seconds)
 
 
 @pytest.fixture

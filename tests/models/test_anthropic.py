@@ -1,6 +1,5 @@
 """Anthropic's Messages API: what is sent, and what each kind of reply amounts to."""
 
-import json
 from typing import Any
 
 import pytest
@@ -8,7 +7,8 @@ from anthropic import AsyncAnthropic
 
 from chalicelib.models import anthropic
 from chalicelib.models.model import Answer, Exchange, Json, Tokens
-from tests.models.conftest import KEY, Scene, make_request
+from chalicelib.models.reading import RAW_LIMIT
+from tests.models.conftest import KEY, Scene, ask_model, make_request
 
 THINKING: Json = {"type": "thinking", "thinking": "", "signature": "EqQBCgIYAhIM"}
 CALL: Json = {
@@ -42,7 +42,7 @@ def body(*content: Any, **changes: Any) -> Json:
 
 def ask(scene: Scene, **changes: Any) -> Answer:
     model = scene.close_later(anthropic.connect(KEY, scene.url))
-    return scene.run(model.answer(make_request(**changes), 5.0))
+    return scene.run(ask_model(model, make_request(**changes), 5.0))
 
 
 def ask_of(scene: Scene, reply: Json) -> Answer:
@@ -233,7 +233,7 @@ class TestReply:
         assert answer.said == "abc?d"
         assert answer.arguments == {"cells": ["abc?d"], "abc?d": 1}
         assert answer.items == ()
-        json.dumps(answer.raw, ensure_ascii=False).encode()
+        assert answer.raw.encode().isascii()
 
     def test_control_characters_go_back_unchanged(self, scene: Scene) -> None:
         signed = {**THINKING, "thinking": "a\x00b"}
@@ -251,5 +251,5 @@ class TestReply:
         assert answer.arguments == {"cells": ["A1"]}
         assert answer.said is not None
         assert len(answer.said) == 6_000
-        assert list(answer.raw) == ["cut"]
-        assert answer.items[0] == long
+        assert len(answer.raw) == RAW_LIMIT
+        assert answer.items == ()

@@ -8,7 +8,7 @@ from openai import AsyncOpenAI
 from chalicelib.models import compatible
 from chalicelib.models.addresses import AddressError
 from chalicelib.models.model import Answer, CallError, Exchange, Json, Tokens
-from tests.models.conftest import KEY, Scene, make_request
+from tests.models.conftest import KEY, Scene, ask_model, make_request
 
 CALL: Json = {
     "id": "call_1",
@@ -39,7 +39,7 @@ def body(message: Any, reason: Any = "tool_calls", **changes: Any) -> Json:
 def ask(scene: Scene, key: str = KEY, **changes: Any) -> Answer:
     made = compatible.connect(key, f"{scene.url}/v1/", allow_local=True)
     model = scene.close_later(made)
-    return scene.run(model.answer(make_request(**changes), 5.0))
+    return scene.run(ask_model(model, make_request(**changes), 5.0))
 
 
 def ask_of(scene: Scene, reply: Any) -> Answer:
@@ -125,7 +125,7 @@ class TestAddress:
     def test_local_server_is_not_called_unless_allowed(self, scene: Scene) -> None:
         model = scene.close_later(compatible.connect(KEY, scene.url))
         with pytest.raises(CallError) as caught:
-            scene.run(model.answer(make_request(), 5.0))
+            scene.run(ask_model(model, make_request(), 5.0))
         assert caught.value.reason == "forbidden"
         assert not caught.value.may_be_billed
         assert scene.seen == []
@@ -137,7 +137,7 @@ class TestAddress:
         url = "https://models.example.org/v1"
         model = scene.close_later(compatible.connect(KEY, url, resolve=resolve))
         with pytest.raises(CallError) as caught:
-            scene.run(model.answer(make_request(), 5.0))
+            scene.run(ask_model(model, make_request(), 5.0))
         assert caught.value.reason == "forbidden"
 
 

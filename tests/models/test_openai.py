@@ -8,7 +8,7 @@ from openai import AsyncOpenAI
 
 from chalicelib.models import openai
 from chalicelib.models.model import Answer, CallError, Exchange, Json, Tokens
-from tests.models.conftest import KEY, Scene, make_request
+from tests.models.conftest import KEY, Scene, ask_model, make_request
 
 REASONING: Json = {
     "type": "reasoning",
@@ -54,7 +54,7 @@ def body(*output: Any, **changes: Any) -> Json:
 
 def ask(scene: Scene, seconds: float = 5.0, **changes: Any) -> Answer:
     model = scene.close_later(openai.connect(KEY, scene.url))
-    return scene.run(model.answer(make_request(**changes), seconds))
+    return scene.run(ask_model(model, make_request(**changes), seconds))
 
 
 def ask_of(scene: Scene, reply: Json) -> Answer:
@@ -87,7 +87,9 @@ class TestRequest:
                     previous = exchange
                 inputs += openai.write_prompt(request.prompt, previous)
                 await client.responses.create(
-                    **openai.write_head(request), input=inputs
+                    **openai.write_head(request),
+                    prompt_cache_key=request.conversation,
+                    input=inputs,
                 )
 
         scene.run(create())
@@ -136,7 +138,7 @@ class TestRequest:
         model = scene.close_later(openai.connect(KEY, scene.url))
         for _ in range(3):
             scene.reply(body(CALL))
-            scene.run(model.answer(make_request(), 5.0))
+            scene.run(ask_model(model, make_request(), 5.0))
         assert len(scene.seen) == 3
 
 
@@ -151,7 +153,7 @@ class TestReply:
         assert answer.model == "some-model-2026-11-01"
         assert answer.provider_request == "req_9"
         assert answer.tokens == Tokens(100, 60, 30, 20, 15)
-        assert answer.raw["id"] == "resp_1"
+        assert json.loads(answer.raw)["id"] == "resp_1"
 
     @pytest.mark.parametrize("reason", ["max_output_tokens", None, "something new"])
     def test_truncated_comes_before_the_call(self, scene: Scene, reason: Any) -> None:
@@ -236,7 +238,7 @@ class TestReply:
         answer = ask_of(scene, body(words, call, id=dirty))
         assert answer.said == "ab[31mc?d\n<script>"
         assert answer.arguments == {"cells": ["ab[31mc?d\n<script>"]}
-        json.dumps(answer.raw, ensure_ascii=False).encode()
+        assert answer.raw.encode().isascii()
         assert answer.items == ()  # neither a store nor the provider takes a surrogate
 
     @pytest.mark.parametrize(
@@ -295,7 +297,7 @@ class TestReply:
 def test_no_key(scene: Scene, key: str) -> None:
     model = openai.connect(key, scene.url)
     with pytest.raises(CallError) as caught:
-        scene.run(model.answer(make_request(), 5.0))
+        scene.run(ask_model(model, make_request(), 5.0))
     assert caught.value.reason == "key"
     assert not caught.value.may_be_billed
     assert scene.seen == []

@@ -31,7 +31,6 @@ def test_deep_nesting_is_refused() -> None:
         value = [value]
     with pytest.raises(ValueError, match="deep"):
         reading.clean_json(value)
-    assert reading.clean_raw({"a": value}) == {"cut": "The reply is nested too deeply."}
 
 
 @pytest.mark.parametrize("text", ["NaN", "[Infinity]", '{"a": -Infinity}', "1" * 5_000])

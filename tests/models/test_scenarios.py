@@ -19,6 +19,7 @@ from chalicelib.models.model import (
     ModelRequest,
     Tool,
 )
+from tests.models.conftest import ask_model
 from tests.modelserver.child import ModelServerHandle
 from tests.modelserver.scenarios import SCENARIOS
 
@@ -112,7 +113,7 @@ def try_one(
     runner: asyncio.Runner, model: Model, request: ModelRequest, seconds: float
 ) -> Answer | CallError:
     try:
-        return runner.run(model.answer(request, seconds))
+        return runner.run(ask_model(model, request, seconds))
     except CallError as error:
         return error
 
@@ -164,7 +165,7 @@ def test_whole_game_with_stumbles(
             model_server.order(stumbles.pop())
         conversation = f"{api}-{effort}"
         request = make_request(state, history, effort=effort, conversation=conversation)
-        answer = runner.run(models[api].answer(request, 10.0))
+        answer = runner.run(ask_model(models[api], request, 10.0))
         history.append(Exchange(request.prompt, answer.items))
         number += 1
         if answer.failure is None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from chalicelib.models import anthropic, compatible, openai, wire
 from chalicelib.models.model import Answer, CallError, Model
 from tests.models import test_anthropic, test_compatible, test_openai
-from tests.models.conftest import KEY, Scene, make_request
+from tests.models.conftest import KEY, Scene, ask_model, make_request
 
 CONNECT: dict[str, Callable[[str], Model]] = {
     "openai": lambda url: openai.connect(KEY, url),
@@ -33,7 +33,7 @@ every_provider = pytest.mark.parametrize("provider", list(CONNECT))
 
 def ask(scene: Scene, provider: str, seconds: float = 5.0) -> Answer:
     model = scene.close_later(CONNECT[provider](scene.url))
-    return scene.run(model.answer(make_request(), seconds))
+    return scene.run(ask_model(model, make_request(), seconds))
 
 
 def fail(scene: Scene, provider: str, seconds: float = 5.0) -> CallError:
@@ -152,7 +152,7 @@ class TestDelivery:
     def test_no_server(self, scene: Scene, provider: str) -> None:
         model = scene.close_later(CONNECT[provider]("http://127.0.0.1:9"))
         with pytest.raises(CallError) as caught:
-            scene.run(model.answer(make_request(), 5.0))
+            scene.run(ask_model(model, make_request(), 5.0))
         assert caught.value.reason == "connect"
         assert caught.value.retriable
         assert not caught.value.may_be_billed
@@ -205,7 +205,7 @@ class TestDelivery:
         model = scene.close_later(CONNECT[provider](scene.url))
 
         async def cancel() -> None:
-            task = asyncio.ensure_future(model.answer(make_request(), 5.0))
+            task = asyncio.ensure_future(ask_model(model, make_request(), 5.0))
             await arrived.wait()
             task.cancel()
             await task
@@ -230,7 +230,7 @@ class TestDelivery:
     ) -> None:
         scene.reply(GOOD[provider])
         model = scene.close_later(CONNECT[provider](scene.url))
-        scene.run(model.answer(make_request(prompt="a\ud800b"), 5.0))
+        scene.run(ask_model(model, make_request(prompt="a\ud800b"), 5.0))
         assert "a?b" in scene.seen[0].raw.decode()
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -87,7 +88,13 @@ class ScriptedModel:
         self._seconds = seconds
         self.asked: list[tuple[ModelRequest, float]] = []
 
-    async def answer(self, request: ModelRequest, seconds: float) -> Answer:
+    def write(self, request: ModelRequest) -> bytes:
+        said = [request.system, str(request.history), request.prompt]
+        return "\n".join(said).encode()
+
+    async def answer(
+        self, request: ModelRequest, body: bytes, seconds: float
+    ) -> Answer:
         self.asked.append((request, seconds))
         self._timer.moment += min(self._seconds, seconds)
         found = self._script.pop(0)
@@ -218,8 +225,11 @@ def test_an_answer_is_one_settled_row_at_its_cost() -> None:
     assert row.tokens == TOKENS.to_json()
     assert row.body["request"]["price_version"] == "m@today"
     assert row.body["reply"]["model"] == "m-1"
-    size = row.body["request"]["bytes_at_most"]
-    assert row.max_microusd == max_microusd(ROW, size, OUTPUT_TOKENS)
+    ((request, _),) = table.model.asked
+    body = table.model.write(request)
+    assert row.body["request"]["bytes"] == len(body)
+    assert row.body["request"]["sha256"] == sha256(body).hexdigest()
+    assert row.max_microusd == max_microusd(ROW, len(body), OUTPUT_TOKENS)
     assert table.gate.in_flight == 0
 
 
@@ -364,7 +374,7 @@ def test_so_many_turns_are_kept_and_counted_into_the_maximum(
     history: Sequence[Exchange] = request.history
     shown = [f"board {number}" for number in range(9 - kept, 9)]
     assert [exchange.prompt for exchange in history] == shown
-    sizes = [one.rows[0].body["request"]["bytes_at_most"] for one in (alone, table)]
+    sizes = [one.rows[0].body["request"]["bytes"] for one in (alone, table)]
     assert sizes[1] - sizes[0] >= kept * 1_000
 
 

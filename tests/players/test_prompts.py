@@ -8,12 +8,13 @@ import pytest
 
 from chalicelib.errors import NotFoundError
 from chalicelib.games import find_game
-from chalicelib.players import prompts
 from chalicelib.players.prompts import (
     find_prompt,
     hash_prompt,
+    hash_sent,
     make_tool,
     prompt_versions,
+    show_tools,
 )
 from chalicelib.services.players import OUTPUT_TOKENS
 
@@ -46,56 +47,51 @@ def test_a_version_that_is_not_there_is_not_found(name: str) -> None:
         find_prompt(name)
 
 
-class Changed:
-    """Hashes of p1 when one part of what is sent is another."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._monkeypatch = monkeypatch
-
-    def prompt(self, **changes: Any) -> str:
-        changed = replace(find_prompt("p1"), **changes)
-        self._monkeypatch.setattr(prompts, "find_prompt", lambda version: changed)
-        return hash_prompt.__wrapped__("p1", OUTPUT_TOKENS)
-
-    def tool(self) -> str:
-        def longer(game: str, observation: Any) -> Any:
-            tool = make_tool(game, observation)
-            return replace(tool, parameters={**tool.parameters, "title": "Move"})
-
-        self._monkeypatch.setattr(prompts, "make_tool", longer)
-        return hash_prompt.__wrapped__("p1", OUTPUT_TOKENS)
+def hash_changed(**changes: Any) -> str:
+    """The hash of p1 with some of its parts changed."""
+    prompt = replace(find_prompt("p1"), **changes)
+    return hash_sent(prompt, show_tools(prompt.systems), (OUTPUT_TOKENS,))
 
 
-@pytest.fixture
-def changed(monkeypatch: pytest.MonkeyPatch) -> Changed:
-    return Changed(monkeypatch)
-
-
-def test_unchanged_parts_have_the_same_hash(changed: Changed) -> None:
-    assert changed.prompt() == hash_prompt("p1", OUTPUT_TOKENS)
+def test_unchanged_parts_have_the_same_hash() -> None:
+    assert hash_changed() == hash_prompt("p1", OUTPUT_TOKENS)
 
 
 @pytest.mark.parametrize("game", ["MS-I", "MM-I"])
 @pytest.mark.parametrize("part", ["systems", "styles"])
-def test_another_text_or_style_is_another_hash(
-    changed: Changed, part: str, game: str
-) -> None:
+def test_another_text_or_style_is_another_hash(part: str, game: str) -> None:
     texts = getattr(find_prompt("p1"), part)
-    other = changed.prompt(**{part: {**texts, game: texts[game] + "."}})
+    other = hash_changed(**{part: {**texts, game: texts[game] + "."}})
     assert other != hash_prompt("p1", OUTPUT_TOKENS)
 
 
 @pytest.mark.parametrize("turns", [None, 0, 5])
-def test_another_history_is_another_hash(changed: Changed, turns: int | None) -> None:
-    assert changed.prompt(history_turns=turns) != hash_prompt("p1", OUTPUT_TOKENS)
+def test_another_history_is_another_hash(turns: int | None) -> None:
+    assert hash_changed(history_turns=turns) != hash_prompt("p1", OUTPUT_TOKENS)
 
 
-def test_another_tool_is_another_hash(changed: Changed) -> None:
-    assert changed.tool() != hash_prompt("p1", OUTPUT_TOKENS)
+def test_another_tool_is_another_hash() -> None:
+    prompt = find_prompt("p1")
+    for game, shown in show_tools(prompt.systems).items():
+        tools = {**show_tools(prompt.systems), game: {**shown, "title": "Move"}}
+        other = hash_sent(prompt, tools, (OUTPUT_TOKENS,))
+        assert other != hash_prompt("p1", OUTPUT_TOKENS)
 
 
-def test_another_word_about_the_prompt_is_the_same_player(changed: Changed) -> None:
-    assert changed.prompt(about="Other words.") == hash_prompt("p1", OUTPUT_TOKENS)
+def test_an_equal_tool_is_the_same_object() -> None:
+    rules = find_game("MS-I")
+    seen = [
+        rules.observe(rules.new(variant, seed), 0)
+        for variant in rules.variants
+        for seed in SEEDS[:2]
+    ]
+    tools = [make_tool("MS-I", observation) for observation in [*seen, *seen]]
+    texts = [json.dumps(tool.parameters) for tool in tools]
+    assert len({id(tool) for tool in tools}) == len(set(texts)) > 1
+
+
+def test_another_word_about_the_prompt_is_the_same_player() -> None:
+    assert hash_changed(about="Other words.") == hash_prompt("p1", OUTPUT_TOKENS)
 
 
 @pytest.mark.parametrize("version", prompt_versions())

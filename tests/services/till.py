@@ -49,7 +49,12 @@ class Till:
         self._failed: set[bytes] = set()
         self.bills: dict[tuple[str, str], int] = {}
 
-    async def answer(self, request: ModelRequest, seconds: float) -> Answer:
+    def write(self, request: ModelRequest) -> bytes:
+        return request.prompt.encode()
+
+    async def answer(
+        self, request: ModelRequest, body: bytes, seconds: float
+    ) -> Answer:
         assert seconds > 0
         name = self._check_intent(request.conversation)
         text = f"{request.conversation}|{request.prompt}|{len(request.history)}"
