@@ -33,6 +33,8 @@ Json = dict[str, Any]
 ROOT: Final = Path(__file__).parents[1]
 BARE, OURS, COLD, INSPECT = "bare", "ours", "ours, gate cold", "inspect-ai"
 TURNS: Final = 210
+PAUSE: Final = 0.02
+"""Before a reply in long conversations: who never waits has warm caches early only."""
 
 MOST_BARE: Final = 1.3
 MOST_MORE_MS: Final = 1.0
@@ -286,7 +288,7 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
         model_server_process("--latency", str(LATENCY), *names) as slow,
-        model_server_process(*names) as fast,
+        model_server_process("--latency", str(PAUSE), *names) as fast,
     ):
         bench = Bench(plan, slow, Path(folder))
         bench.record()

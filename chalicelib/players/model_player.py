@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
 
+from chalicelib.errors import BusyError
 from chalicelib.games.chance import Chance
 from chalicelib.models.catalogue import ModelRow, cost_microusd, max_microusd
 from chalicelib.models.model import Answer, CallError, Model, ModelRequest
@@ -70,8 +71,10 @@ class ModelPlayer:
                 except CallError as error:
                     failure = error
             wait = pause_before(number, failure, turn.chance)
-            is_last = number == TRIES or not failure.retriable
-            if is_last or self.timer.now() + wait + SECONDS_TO_BEGIN > ends:
+            if number == TRIES or not failure.retriable:
+                break
+            if self.timer.now() + wait + SECONDS_TO_BEGIN > ends:
+                check_wait(failure, wait)
                 break
             await self.timer.sleep(wait)
         assert failure is not None
@@ -137,6 +140,12 @@ def pause_before(number: int, failure: CallError, chance: Chance) -> float:
         return failure.retry_after
     jitter = 0.75 + chance.below(1_000) / 2_000
     return float(min(LONGEST_BACKOFF_SECONDS, BACKOFF_SECONDS * 2**number)) * jitter
+
+
+def check_wait(failure: CallError, wait: float) -> None:
+    """BusyError where a provider names a later time: that is waiting, not failing."""
+    if failure.retry_after is not None:
+        raise BusyError(f"The provider asks to wait {wait:.0f} s.") from failure
 
 
 def describe_answer(answer: Answer, seconds: float) -> Json:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.models import writing
-from chalicelib.models.model import Exchange
+from chalicelib.models.model import Exchange, ModelRequest
 from tests.models.conftest import make_request
 
 json_values = st.recursive(
@@ -29,10 +29,22 @@ def test_join_body(head: Any, items: list[Any]) -> None:
     head["model"] = "m"
     head.pop("input", None)
     pieces = [writing.encode(item) for item in items]
-    assert json.loads(writing.join_body(head, "input", pieces)) == {
-        **head,
-        "input": items,
-    }
+    body = writing.join_body(writing.encode(head), "input", pieces)
+    assert json.loads(body) == {**head, "input": items}
+
+
+def test_a_head_is_written_once_for_all_that_have_it_in_common() -> None:
+    written: list[str] = []
+
+    def write(request: ModelRequest) -> dict[str, Any]:
+        written.append(request.model)
+        return {"model": request.model}
+
+    heads = writing.Heads(write, limit=2)
+    for model in ("a", "b", "a", "c", "a", "b"):
+        request = make_request(model=model, conversation=model * len(written))
+        assert json.loads(heads.encoded(request)) == {"model": model}
+    assert written == ["a", "b", "c", "b"]
 
 
 class TestHistories:

@@ -307,9 +307,12 @@ def test_it_waits_as_long_as_the_provider_asks() -> None:
     assert table.gate.limit == 16
 
 
-def test_it_does_not_wait_longer_than_the_call_may_take() -> None:
-    table = Table(failure("rate-limit", retry_after=119.0), ANSWER)
-    with pytest.raises(CallError):
+@pytest.mark.parametrize("reason", ["rate-limit", "overloaded"])
+def test_being_told_to_come_later_than_the_call_may_last_is_no_failure(
+    reason: str,
+) -> None:
+    table = Table(failure(reason, retry_after=119.0), ANSWER)
+    with pytest.raises(BusyError, match="wait 119 s"):
         table.choose()
     assert table.timer.slept == []
     assert len(table.rows) == 1
