@@ -1,36 +1,41 @@
 """How episodes and evaluations end: each terminal state is reached once.
 
-The order is result, transcript, closed, so that closed implies the rest. Writing
-any of them again is harmless.
+What was played to its end is closed last, after result, transcript and money, so that
+closed implies the rest; writing any of them again is harmless. What was not is closed
+first, under its claim, so that a worker that has lost the claim settles nothing.
 """
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
 
-from chalicelib.events import hash_log, write_transcript
+from chalicelib.events import Event, hash_log, write_transcript
 from chalicelib.interfaces import Queue, Store
 from chalicelib.records import Episode, Result
 from chalicelib.services.accounts import Account, Caps
 from chalicelib.services.perform import Perform
-from chalicelib.services.transcripts import Transcript
 from chalicelib.services.webhooks import WEBHOOK, webhook_message
 
 Write = tuple[Callable[..., Any], tuple[Any, ...]]
+EPISODES_READ: Final = 500
 
 
 def finishing_writes(
-    store: Store, episode: Episode, transcript: Transcript, account: Account | None
+    store: Store, episode: Episode, events: Sequence[Event], spent: int | None
 ) -> Iterator[Write]:
-    """The writes, in order, that finish an episode whose log has ended."""
-    packed = write_transcript(transcript.events)
-    yield store.finish, (make_result(episode, transcript, hash_log(packed)),)
+    """The writes, in order, that finish an episode whose log has ended.
+
+    `spent` takes the place of what was set aside; None: nothing was.
+    """
+    packed = write_transcript(events)
+    result = make_result(episode, events, hash_log(packed))
+    yield store.finish, (result,)
     yield store.put_transcript, (episode.id, packed)
-    if account is not None and account.caps.microusd is not None:
-        yield store.settle_hold, (episode.id, account.microusd)
-    yield store.close, (episode.id, "finished", transcript.end, None)
+    if spent is not None:
+        yield store.settle_hold, (episode.id, spent)
+    yield store.close, (episode.id, "finished", result.end, None)
 
 
-def make_result(episode: Episode, transcript: Transcript, log_hash: str) -> Result:
+def make_result(episode: Episode, events: Sequence[Event], log_hash: str) -> Result:
     """The result row: a function of the log alone."""
     return Result(
         episode=episode.id,
@@ -42,10 +47,10 @@ def make_result(episode: Episode, transcript: Transcript, log_hash: str) -> Resu
         suite=episode.suite,
         repeat=episode.repeat,
         log_hash=log_hash,
-        oracle=transcript.game.oracle,
-        end=transcript.end,
+        oracle=events[0].body["oracle"],
+        end=events[-1].body["outcome"],
         started_at=episode.created_at,
-        scores=transcript.events[-1].body["scores"],
+        scores=events[-1].body["scores"],
     )
 
 
@@ -58,10 +63,22 @@ class Endings:
         self._perform = perform
 
     async def finish(
-        self, episode: Episode, transcript: Transcript, account: Account
+        self, episode: Episode, events: Sequence[Event], account: Account | None
     ) -> None:
-        """Result, transcript, money, closed."""
-        writes = finishing_writes(self._store, episode, transcript, account)
+        """Result, transcript, money, closed; nothing when the claim is lost.
+
+        Whoever claims it after this first write sees a log that has ended, and can only
+        finish it, too: no row is ever written of an episode that is closed otherwise.
+        """
+        n = len(events)
+        if not await self._perform(
+            self._store.note_progress, episode.id, episode.epoch, n
+        ):
+            return
+        if account is None:
+            account = await self._read_account(episode)
+        spent = account.microusd if account.caps.microusd is not None else None
+        writes = finishing_writes(self._store, episode, events, spent)
         for call, arguments in writes:
             await self._perform(call, *arguments)
 
@@ -69,15 +86,13 @@ class Endings:
         self, episode: Episode, reason: str, account: Account | None
     ) -> None:
         """An infrastructure failure: never a loss of the player's."""
-        await self._settle(episode, account)
-        await self._perform(self._store.close, episode.id, "failed", "infra", reason)
+        await self._close(episode, "failed", "infra", reason, account)
 
     async def leave_unplayed(
         self, episode: Episode, why: str, account: Account | None
     ) -> None:
         """It was not played to its end, by decision."""
-        await self._settle(episode, account)
-        await self._perform(self._store.close, episode.id, "unplayed", why, None)
+        await self._close(episode, "unplayed", why, None, account)
 
     async def complete(self, evaluation_id: str) -> None:
         """Finish the evaluation if nothing of it is open, and settle its money."""
@@ -96,14 +111,52 @@ class Endings:
             bodies = [webhook_message(evaluation_id)]
             await self._perform(self._queue.send, WEBHOOK, bodies)
         money = await self._perform(self._store.money, evaluation_id)
+        if money.held_microusd:
+            await self._settle_what_is_left(evaluation_id)
+            money = await self._perform(self._store.money, evaluation_id)
         if not money.held_microusd:
             await self._perform(
                 self._store.settle_reservation, evaluation_id, money.spent_microusd
             )
 
-    async def _settle(self, episode: Episode, account: Account | None) -> None:
-        """What the episode cost takes the place of what was set aside for it."""
+    async def _close(
+        self,
+        episode: Episode,
+        status: str,
+        end: str,
+        note: str | None,
+        account: Account | None,
+    ) -> None:
+        """End it under this claim; what it cost takes the place of what was set aside."""
+        if not await self._perform(
+            self._store.close, episode.id, status, end, note, episode.epoch
+        ):
+            return
         if account is None:
-            calls = await self._perform(self._store.calls, episode.id)
-            account = Account(Caps(), calls)
+            account = await self._read_account(episode)
         await self._perform(self._store.settle_hold, episode.id, account.microusd)
+
+    async def _settle_what_is_left(self, evaluation_id: str) -> None:
+        """Settle what is set aside for episodes that are over.
+
+        A worker died between closing and settling, or held money for what was over.
+        """
+        cursor = None
+        while True:
+            page = await self._perform(
+                self._store.episodes, evaluation_id, None, EPISODES_READ, cursor
+            )
+            for episode in page.items:
+                if episode.is_over:
+                    account = await self._read_account(episode)
+                    await self._perform(
+                        self._store.settle_hold, episode.id, account.microusd
+                    )
+            if page.next is None:
+                return
+            cursor = page.next
+
+    async def _read_account(self, episode: Episode) -> Account:
+        """What the ledger says; its cap is unknown here."""
+        calls = await self._perform(self._store.calls, episode.id)
+        return Account(Caps(microusd=0), calls)

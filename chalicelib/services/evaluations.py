@@ -20,7 +20,6 @@ from chalicelib.records import (
     Suite,
 )
 from chalicelib.services import messages
-from chalicelib.services.accounts import counted
 from chalicelib.services.budgets import settle_month
 from chalicelib.services.moments import write_moment
 from chalicelib.services.plans import Plans, make_episode
@@ -286,15 +285,18 @@ class Evaluations:
                 self._store.release(episode.id, episode.epoch, None)
 
     def _leave_unplayed(self, episodes: Sequence[Episode]) -> None:
+        """Nothing is held for what waits: its last play, if any, has been settled."""
         for episode in episodes:
             if episode.owner is None:
-                costs = map(counted, self._store.calls(episode.id))
-                self._store.settle_hold(episode.id, sum(costs))
-                self._store.close(episode.id, "unplayed", "cancelled", None)
+                # Claimed in the meantime, it is ended by its worker.
+                self._store.close(
+                    episode.id, "unplayed", "cancelled", None, episode.epoch
+                )
 
     def _settle(self, evaluation: Evaluation) -> None:
         tally = self._store.tally(evaluation.id)
-        if not tally.get("waiting") and not tally.get("playing"):
+        is_over = not tally.get("waiting") and not tally.get("playing")
+        if is_over and not self._store.money(evaluation.id).held_microusd:
             settle_month(self._store, evaluation)
 
     def _queue_again(self, episodes: Sequence[Episode]) -> None:

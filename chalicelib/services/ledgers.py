@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, Literal
 
-from chalicelib.errors import CapReachedError
+from chalicelib.errors import CapReachedError, TiltsError
 from chalicelib.interfaces import Store
 from chalicelib.records import Call
 from chalicelib.services.accounts import Account
@@ -13,10 +13,15 @@ from chalicelib.services.perform import Perform
 Json = dict[str, Any]
 
 
+class LeaseLostError(TiltsError):
+    """The lease may have run out while an intent was written: no call is made."""
+
+
 class StepLedger:
     """Writes the calls made for event `n` of an episode under one claim.
 
-    `permit` is asked before every intent and raises when no call is to be made.
+    `permit` is asked before every intent and raises when no call is to be made;
+    `is_held` after it: whoever claims next must find every intent on the ledger.
     """
 
     def __init__(
@@ -25,6 +30,7 @@ class StepLedger:
         perform: Perform,
         account: Account,
         permit: Callable[[], Awaitable[None]],
+        is_held: Callable[[], bool],
         episode: str,
         n: int,
         epoch: int,
@@ -33,6 +39,7 @@ class StepLedger:
         self._perform = perform
         self._account = account
         self._permit = permit
+        self._is_held = is_held
         self._episode = episode
         self._prefix = f"{n}.{epoch}"
         self._calls = 0
@@ -54,6 +61,9 @@ class StepLedger:
         )
         self._account.open(call)
         await self._perform(self._store.intend, call)
+        if not self._is_held():
+            await self.fail(call, {"failure": "the lease has run out"}, 0)
+            raise LeaseLostError("Another worker may have taken over.")
         return call
 
     async def settle(

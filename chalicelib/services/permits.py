@@ -9,6 +9,8 @@ from chalicelib.services.perform import Perform
 
 EVALUATION_SECONDS: Final = 1.0
 SWITCH_SECONDS: Final = 5.0
+LEASE_MARGIN_SECONDS: Final = 20.0
+"""For clocks that differ; a lease that is renewed in time has 60 s left."""
 
 
 class Permits:
@@ -48,6 +50,10 @@ class Permits:
         status = (await self.evaluation(evaluation_id)).status
         if status in ("paused", "finished"):
             raise CallsStoppedError(f"The evaluation is {status}.")
+
+    def is_held(self, lease_until: float) -> bool:
+        """Whether the lease surely has not run out, by whatever clock."""
+        return self._clock.now() < lease_until - LEASE_MARGIN_SECONDS
 
     async def are_calls_stopped(self) -> bool:
         """The kill switch, as it was at most five seconds ago."""

@@ -1,11 +1,15 @@
 """Telling the broadcaster how far episodes have come, without waiting for it."""
 
+import logging
+
 from chalicelib.interfaces import Clock, Queue
 from chalicelib.records import Episode
 from chalicelib.services import messages
 from chalicelib.services.perform import Perform
 
 TELL_SECONDS = 0.1
+
+log = logging.getLogger("tilts.tellers")
 
 
 class Teller:
@@ -29,11 +33,18 @@ class Teller:
             await self.flush()
 
     async def flush(self) -> None:
-        """Send what there is now."""
+        """Send what there is now; news that cannot be sent are dropped.
+
+        Spectators ask for what they miss, and play must not end for it.
+        """
         news, self._news = self._news, {}
         bodies = [
             messages.reached_message(episode, evaluation, after, n)
             for episode, (evaluation, after, n) in news.items()
         ]
-        if bodies:
+        if not bodies:
+            return
+        try:
             await self._perform(self._queue.send, messages.BROADCAST, bodies)
+        except Exception:
+            log.exception("news of %d episodes were not told", len(bodies))

@@ -29,6 +29,10 @@ Games = Callable[[str], Game[Any, Any, Any]]
 """Finds the rules of a code."""
 
 
+class NewerEngineError(EngineChangedError):
+    """The log was written by newer rules than are known here."""
+
+
 class Transcript:
     """One episode as far as its log goes.
 
@@ -54,6 +58,7 @@ class Transcript:
         self.complaint: str | None = None
         self.forfeited = False
         self.ended = False
+        self.engine = self.game.engine
         self._drafted: tuple[Event, Any] | None = None
 
     @property
@@ -124,9 +129,12 @@ class Transcript:
         claims = self.game.judge(self.observation, arguments)
         after = self.game.apply(self.state, move, self.chance())
         observation = self.game.observe(after, 0)
+        # Named where the log goes on under other rules than before.
+        is_same = self.engine == self.game.engine
         event = self._draft(
             "moved",
             {
+                **({} if is_same else {"engine": self.game.engine}),
                 "step": self.step,
                 "seat": self.game.to_move(self.state),
                 "move": self.game.write(move),
@@ -171,6 +179,7 @@ class Transcript:
         """Take up a committed event. EngineChangedError when it cannot be replayed."""
         if event.n != self.n + 1:
             raise EngineChangedError(f"Event {event.n} follows {self.n}.")
+        self._note_engine(event)
         if event.type == "started":
             self._check_start(event)
         elif event.type == "moved":
@@ -190,6 +199,14 @@ class Transcript:
         for event in events:
             self.add(event)
         return self
+
+    def _note_engine(self, event: Event) -> None:
+        """NewerEngineError when the event is of rules that come after these."""
+        self.engine = event.body.get("engine", self.engine)
+        if is_newer(self.engine, self.game.engine):
+            raise NewerEngineError(
+                f"Event {event.n} is of {self.engine}; here is {self.game.engine}."
+            )
 
     def _check_start(self, event: Event) -> None:
         view = self.game.view(self.observation)
@@ -237,6 +254,15 @@ class Transcript:
             return event
         shorter = {**body, "said": cut_text(body["said"], surplus)}
         return Event(self.episode, self.n + 1, kind, shorter)
+
+
+def is_newer(version: str, own: str) -> bool:
+    """Whether `version` is a later one of the same rules: `<rules>-<number>`."""
+    stem, _, number = version.rpartition("-")
+    own_stem, _, own_number = own.rpartition("-")
+    if stem != own_stem or not (number.isdecimal() and own_number.isdecimal()):
+        return False
+    return int(number) > int(own_number)
 
 
 def cut_text(text: str, surplus: int) -> str:

@@ -189,7 +189,8 @@ class Visits:
                 # Somebody else has just written the same end.
                 ending = refusal.existing
             transcript.add(ending)
-        for call, arguments in finishing_writes(self._store, episode, transcript, None):
+        events = transcript.events
+        for call, arguments in finishing_writes(self._store, episode, events, None):
             call(*arguments)
         self._queue.send(
             messages.BROADCAST,
