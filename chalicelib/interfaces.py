@@ -121,7 +121,7 @@ class Store(Protocol):
         """Take it (epoch + 1, barren + 1); None when held, off the index or over."""
 
     def renew(self, episode_id: str, epoch: int, until: float) -> bool:
-        """Hold it longer; false when another claim has been made."""
+        """Hold it longer; false when another claim has been made, or it was let go."""
 
     def note_progress(self, episode_id: str, epoch: int, reached: int) -> bool:
         """Note the length of the log, and that this claim was not barren."""

@@ -92,6 +92,7 @@ class EpisodeRows(PlanRows):
             episode_id,
             epoch,
             "SET lease_until = :until, due_at = :until, due_shard = :shard",
+            " AND attribute_exists(owner)",
             until=until,
             shard=shard_of(episode_id),
         )
@@ -195,12 +196,14 @@ class EpisodeRows(PlanRows):
             ABSENT,
         )
 
-    def _change(self, episode_id: str, epoch: int, change: str, **values: Any) -> bool:
+    def _change(
+        self, episode_id: str, epoch: int, change: str, also: str = "", **values: Any
+    ) -> bool:
         item = self.episode_items.update(
             episode_id,
             META,
             change,
-            f"{IS_OPEN} AND epoch = :epoch",
+            f"{IS_OPEN} AND epoch = :epoch{also}",
             **OPEN_STATES,
             epoch=epoch,
             **values,

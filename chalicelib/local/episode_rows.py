@@ -111,7 +111,11 @@ class EpisodeRows:
 
     def renew(self, episode_id: str, epoch: int, until: float) -> bool:
         return self._change(
-            "lease_until=?, due_at=?", (until, until), episode_id, epoch
+            "lease_until=?, due_at=?",
+            (until, until),
+            episode_id,
+            epoch,
+            "owner IS NOT NULL",
         )
 
     def note_progress(self, episode_id: str, epoch: int, reached: int) -> bool:
@@ -221,11 +225,16 @@ class EpisodeRows:
         return rows[0] if rows else None
 
     def _change(
-        self, change: str, values: tuple[Any, ...], episode_id: str, epoch: int
+        self,
+        change: str,
+        values: tuple[Any, ...],
+        episode_id: str,
+        epoch: int,
+        also: str = "TRUE",
     ) -> bool:
         row = self._one(
             f"UPDATE episodes SET {change} WHERE id=? AND epoch=? AND {OPEN}"
-            " RETURNING id",
+            f" AND {also} RETURNING id",
             (*values, episode_id, epoch),
         )
         return row is not None

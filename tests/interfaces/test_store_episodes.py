@@ -176,6 +176,16 @@ def test_a_renewal_holds_the_lease_longer(one: Store) -> None:
     assert claim(one, "w2", NOW + 1_001) is not None
 
 
+@pytest.mark.parametrize("due_at", [NOW, None])
+def test_what_was_let_go_is_not_held_longer_by_a_renewal_that_comes_late(
+    one: Store, due_at: float | None
+) -> None:
+    claim(one)
+    assert one.release(make_episode().id, 1, due_at)
+    assert not one.renew(make_episode().id, 1, NOW + 1_000)
+    assert one.episode(make_episode().id).due_at == due_at
+
+
 def test_a_claim_that_is_no_longer_the_present_one_closes_nothing(one: Store) -> None:
     claim(one)
     claim(one, "w2", NOW + LEASE + 1)

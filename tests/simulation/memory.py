@@ -181,6 +181,9 @@ class MemoryStore(MemoryMoney, MemoryLive):
         return claimed
 
     def renew(self, episode_id: str, epoch: int, until: float) -> bool:
+        one = self.all_episodes.get(episode_id)
+        if one is None or one.owner is None:
+            return False
         return self.change(episode_id, epoch, lease_until=until, due_at=until)
 
     def note_progress(self, episode_id: str, epoch: int, reached: int) -> bool:
