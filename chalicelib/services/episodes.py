@@ -30,13 +30,14 @@ from chalicelib.services import messages
 from chalicelib.services.accounts import Account
 from chalicelib.services.budgets import episode_caps
 from chalicelib.services.endings import Endings
+from chalicelib.services.ledgers import LeaseLostError
 from chalicelib.services.moments import read_moment
 from chalicelib.services.perform import Perform
 from chalicelib.services.permits import Permits
 from chalicelib.services.players import Players
 from chalicelib.services.suites import Suites
 from chalicelib.services.tellers import Teller
-from chalicelib.services.transcripts import Games, Transcript
+from chalicelib.services.transcripts import Games, NewerEngineError, Transcript
 from chalicelib.services.turns import Sitting, Turns, sit_down
 
 LEASE_SECONDS: Final = 90.0
@@ -47,6 +48,10 @@ WAIT_SECONDS: Final = 3.0
 """Until an episode that must wait (for money, a place, the switch) is asked for again."""
 LONGEST_WAIT_SECONDS: Final = 60.0
 WAIT_SHARE: Final = 0.05
+NEWER_SECONDS: Final = 30.0
+"""Until an episode of newer rules is asked for again."""
+DEPLOY_SECONDS: Final = 24 * 3600.0
+"""No deploy takes longer: an older episode of newer rules was left by a way back."""
 EVENTS_READ: Final = 500
 FOR_THE_OWNER: Final = ("key", "forbidden", "quota", "unknown-model")
 """Reasons of a failed call that go away only when the owner does something."""
@@ -170,15 +175,24 @@ class Episodes:
 
     async def _take_up(self, episode: Episode) -> Sitting:
         """Replay the log; LeftError when the episode cannot go on under this claim."""
+        events: list[Event] = []
+        while batch := await self._perform(
+            self._store.events, episode.id, len(events), EVENTS_READ
+        ):
+            events += batch
+        if events and events[-1].type == "ended":
+            # Whatever the rules and players are today: the log says all.
+            await self._endings.finish(episode, events, None)
+            raise LeftError
         try:
             player = self._players.find(entry_player(episode.entry))
             task = self._suites.task(episode.task)
             transcript = Transcript(episode.id, task, player.id, self._games)
-            while batch := await self._perform(
-                self._store.events, episode.id, transcript.n, EVENTS_READ
-            ):
-                transcript.replay(batch)
+            transcript.replay(events)
         except (EngineChangedError, GenerationError, NotFoundError) as error:
+            if isinstance(error, NewerEngineError) and self._is_young(episode):
+                await self._leave_to_newer(episode)
+                raise LeftError from error
             await self._endings.fail(episode, str(error), None)
             raise LeftError from error
         await self._check_barren(episode, transcript.n)
@@ -192,6 +206,19 @@ class Episodes:
         if caps.microusd is not None and not transcript.is_decided:
             await self._set_aside(sitting, caps.microusd, evaluation)
         return sitting
+
+    def _is_young(self, episode: Episode) -> bool:
+        age = self._clock.now() - read_moment(episode.created_at)
+        return age < DEPLOY_SECONDS
+
+    async def _leave_to_newer(self, episode: Episode) -> None:
+        """In the middle of a deploy: a worker of the newer rules goes on."""
+        log.info("%s is left to a worker with newer rules", episode.id)
+        reached, due_at = episode.reached, self._clock.now() + NEWER_SECONDS
+        await self._perform(
+            self._store.note_progress, episode.id, episode.epoch, reached
+        )
+        await self._perform(self._store.release, episode.id, episode.epoch, due_at)
 
     async def _check_barren(self, episode: Episode, n: int) -> None:
         """LeftError when claim after claim has committed nothing."""
@@ -238,7 +265,8 @@ class Episodes:
             event = await self._next_event(sitting, latest)
             await self._commit(sitting, event, teller)
             await asyncio.sleep(0)
-        await self._endings.finish(sitting.episode, transcript, sitting.account)
+        events = transcript.events
+        await self._endings.finish(sitting.episode, events, sitting.account)
         return True
 
     async def _next_event(self, sitting: Sitting, latest: float) -> Event:
@@ -249,6 +277,9 @@ class Episodes:
             await self._endings.leave_unplayed(
                 sitting.episode, "budget", sitting.account
             )
+            raise LeftError from error
+        except LeaseLostError as error:
+            await self._step_back(sitting)
             raise LeftError from error
         except CallsStoppedError as error:
             await self._check_status(sitting)
@@ -345,9 +376,15 @@ class Episodes:
             for holding in list(holdings.values()):
                 episode = holding.sitting.episode
                 until = self._clock.now() + LEASE_SECONDS
-                held = await self._perform(
-                    self._store.renew, episode.id, episode.epoch, until
-                )
+                try:
+                    held = await self._perform(
+                        self._store.renew, episode.id, episode.epoch, until
+                    )
+                except Exception:
+                    # The lease lasts for two more tries; the others want theirs now.
+                    log.exception("the lease of %s was not renewed", episode.id)
+                    continue
+                holding.sitting.lease_until = until
                 if not held and not holding.sitting.is_let_go:
                     holding.is_lost = True
                     holding.playing.cancel()

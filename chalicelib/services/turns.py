@@ -20,7 +20,8 @@ from chalicelib.services.transcripts import Transcript
 class Sitting:
     """An episode under one claim: its log, its player, its ledger so far.
 
-    `settled` is a call that was paid for and whose answer the log has not taken up.
+    `settled` is a call that was paid for and whose answer the log has not taken up;
+    until `lease_until`, on this worker's clock, nobody else plays it.
     """
 
     episode: Episode
@@ -28,7 +29,8 @@ class Sitting:
     player: Player
     account: Account
     conversation: Conversation
-    settled: Call | None = None
+    settled: Call | None
+    lease_until: float
     is_let_go: bool = False
 
 
@@ -44,7 +46,8 @@ def sit_down(
     taken_up = [event.body.get("call") for event in transcript.events]
     conversation = Conversation(by_id[name] for name in taken_up if name in by_id)
     settled = find_settled(calls, transcript.n + 1)
-    return Sitting(episode, transcript, player, account, conversation, settled)
+    until = episode.lease_until
+    return Sitting(episode, transcript, player, account, conversation, settled, until)
 
 
 class Turns:
@@ -102,6 +105,7 @@ class Turns:
             self._perform,
             sitting.account,
             lambda: self._permits.check_call(episode.evaluation),
+            lambda: self._permits.is_held(sitting.lease_until),
             episode.id,
             transcript.n + 1,
             episode.epoch,
