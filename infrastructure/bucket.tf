@@ -6,8 +6,8 @@ locals {
 }
 
 resource "aws_s3_bucket" "bucket" {
-  #checkov:skip=CKV_AWS_18:every access goes through our own functions and is in their logs
-  #checkov:skip=CKV_AWS_144:transcripts can be written again from the tables, which have backups
+  #checkov:skip=CKV_AWS_18:only our own functions and the links they sign reach it, and they keep logs
+  #checkov:skip=CKV_AWS_144:a copy in a second region costs as much again; transcripts can be written from the tables, which have backups
   #checkov:skip=CKV_AWS_145:S3 encrypts with its own key; a key of ours costs a fee per request and protects nothing more here
   #checkov:skip=CKV2_AWS_62:nothing waits for new objects
   bucket        = local.bucket
