@@ -37,11 +37,14 @@ class Timeline(asyncio.BaseEventLoop):
         try:
             return self.run_until_complete(work)
         finally:
-            left = asyncio.all_tasks(self)
-            for task in left:
-                task.cancel()
-            self.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+            self.run_until_complete(self._end())
             self.close()
+
+    async def _end(self) -> None:
+        left = asyncio.all_tasks(self) - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     def _process_events(self, event_list: Sequence[Any]) -> None:
         """There are none: no file is ever waited for."""
