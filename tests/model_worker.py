@@ -1,7 +1,8 @@
 """A worker process: python -m tests.model_worker DATABASE PORT KEY
 
 Does what the queues of a database file ask for, with all models at a local server,
-as the worker of `make run` does. It may be killed at any moment.
+as the worker of `make run` does, on the suites beside it. It may be killed at any
+moment.
 """
 
 import os
@@ -22,7 +23,6 @@ from chalicelib.settings import Settings
 from chalicelib.wiring import RandomIds, SilentFeed, SystemClock, Tilts
 from tests.modelserver.child import ModelServerHandle
 
-SUITES = Path(__file__).parent / "data" / "suites"
 PROVIDERS = ("openai", "anthropic", "compatible")
 MODELS = ("openai~gpt-6-luna~low", "anthropic~claude-haiku-5-5~low", "compatible~own")
 NAMES = (
@@ -52,7 +52,7 @@ def wire(path: Path, server: ModelServerHandle) -> Tilts:
     database = Database(path)
     queue = SqliteQueue(database, clock)
     store = SqliteStore(database)
-    suites = Suites(SUITES)
+    suites = Suites(path.parent / "suites")
     return Tilts(store, queue, SilentFeed(), clock, RandomIds(), settings, suites)
 
 

@@ -3,10 +3,11 @@
 Real processes, real SDKs, a local model server with an account of its own.
 """
 
+import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -20,6 +21,7 @@ from chalicelib.games.chance import Chance
 from chalicelib.models.catalogue import cost_microusd
 from chalicelib.models.model import Tokens
 from chalicelib.records import Call, Episode, NewEvaluation
+from chalicelib.services.suites import commitment_root, derive_tasks
 from chalicelib.wiring import Tilts
 from tests.model_worker import MODELS, NAMES, wire
 from tests.modelserver.child import ModelServerHandle, model_server_process
@@ -32,7 +34,29 @@ LIFE_MILLISECONDS = 1_000
 """The longest that a worker lives after it is ready."""
 EVERY = 10
 """At one kill in so many, a reply is lost on its way, too."""
-REPEATS = 2
+TINY = json.loads((ROOT / "tests/data/suites/tiny-1.json").read_text("utf-8"))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What each evaluation in turn is: a manifest, models, repeats."""
+
+    manifest: Json
+    models: Sequence[tuple[str, ...]]
+    repeats: int
+
+
+MANY = Plan(TINY, (MODELS,), 2)
+"""Many calls in flight: a kill may leave one open for each episode that is held."""
+
+
+def plan_one_at_a_time() -> Plan:
+    """One episode after the other: a kill leaves at most one open call."""
+    task = {"game": "MM-I", "variant": "small", "count": 1}
+    metrics = {"MM-I": TINY["metrics"]["MM-I"]}
+    single = {**TINY, "rounds": 1, "tasks": [task], "metrics": metrics}
+    single["root"] = commitment_root([one for _, one in derive_tasks(single)])
+    return Plan(single, [(model,) for model in MODELS], 1)
 
 
 @dataclass
@@ -87,9 +111,12 @@ def workers_on(path: Path, server: ModelServerHandle) -> Iterator[Workers]:
         made.kill()
 
 
-def submit(tilts: Tilts) -> str:
+def submit(tilts: Tilts, plan: Plan, number: int) -> str:
     wanted = NewEvaluation(
-        "tiny-1", MODELS, repeats=REPEATS, budget_microusd=1_000_000_000
+        plan.manifest["id"],
+        plan.models[number % len(plan.models)],
+        repeats=plan.repeats,
+        budget_microusd=1_000_000_000,
     )
     return tilts.evaluations.create(wanted, "tests", None).id
 
@@ -127,15 +154,16 @@ def note_kill(tilts: Tilts, killing: Killing, before: dict[str, int]) -> dict[st
 
 
 def kill_until(
-    tilts: Tilts, server: ModelServerHandle, workers: Workers, kills: int, seed: str
+    tilts: Tilts, server: ModelServerHandle, workers: Workers, kills: int, plan: Plan
 ) -> Killing:
     """Kill the worker so many times while evaluations are played, then let them end."""
-    chance = Chance("model kills", seed)
+    chance = Chance("model kills", kills)
     killing = Killing()
     left: dict[str, int] = {}
     while killing.kills < kills:
         if not killing.evaluations or is_over(tilts, killing.evaluations[-1]):
-            killing.evaluations.append(submit(tilts))
+            number = len(killing.evaluations)
+            killing.evaluations.append(submit(tilts, plan, number))
         if killing.kills % EVERY == EVERY - 1:
             server.order("lost-reply")
             killing.lost += 1
@@ -289,14 +317,17 @@ def check_given_up(tilts: Tilts, episode: Episode) -> None:
     assert len(settled - named) <= 1
 
 
-def run_kills(tmp_path: Path, kills: int, seed: str) -> str:
-    """Kill, let it end, check everything; the figures in a line."""
+def run_kills(tmp_path: Path, kills: int, plan: Plan) -> tuple[Killing, str]:
+    """Kill, let it end, check everything; also the figures in a line."""
+    (tmp_path / "suites").mkdir()
+    name = f"{plan.manifest['id']}.json"
+    (tmp_path / "suites" / name).write_text(json.dumps(plan.manifest), "utf-8")
     path = tmp_path / "kills.db"
     began = time.monotonic()
     with model_server_process(*NAMES, "--latency", "0.1") as server:
         tilts = wire(path, server)
         with workers_on(path, server) as workers:
-            killing = kill_until(tilts, server, workers, kills, seed)
+            killing = kill_until(tilts, server, workers, kills, plan)
         episodes = episodes_of(tilts, killing)
         for episode in episodes:
             check_episode(tilts, episode)
@@ -306,25 +337,31 @@ def run_kills(tmp_path: Path, kills: int, seed: str) -> str:
         tilts.close()
         with closing(tilts.store.database):  # type: ignore[attr-defined]
             pass
-    return (
+    shown = (
         f"{killing.kills} kills in {len(killing.evaluations)} evaluations of "
         f"{len(episodes)} episodes in all: {calls} calls billed, {killing.orphans} "
-        f"orphans, {killing.lost} replies lost, {given_up} episodes given up; {time.monotonic() - began:.0f} s"
+        f"orphans, {killing.lost} replies lost, {given_up} episodes given up; "
+        f"{time.monotonic() - began:.0f} s"
     )
+    return killing, shown
 
 
 def test_twenty_kills_leave_a_ledger_that_agrees_with_the_servers_account(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shown = run_kills(tmp_path, 20, "test")
+    _, shown = run_kills(tmp_path, 20, MANY)
     with capsys.disabled():
         print(f"\n{shown}")  # noqa: T201
 
 
 @pytest.mark.verify
+@pytest.mark.parametrize("is_one_at_a_time", [False, True])
 def test_two_hundred_kills_leave_a_ledger_that_agrees_with_the_servers_account(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], is_one_at_a_time: bool
 ) -> None:
-    shown = run_kills(tmp_path, 200, "verify")
+    plan = plan_one_at_a_time() if is_one_at_a_time else MANY
+    killing, shown = run_kills(tmp_path, 200, plan)
     with capsys.disabled():
         print(f"\n{shown}")  # noqa: T201
+    if is_one_at_a_time:
+        assert killing.orphans <= killing.kills + killing.lost
