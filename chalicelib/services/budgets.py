@@ -35,6 +35,12 @@ def dearest_token(row: ModelRow, tokens: int) -> Fraction:
     )
 
 
+def is_tight(evaluation: Evaluation) -> bool:
+    """Whether the budget may not suffice for all: then episodes wait for one another."""
+    most: int = evaluation.pinned.get("quote", {}).get("maximum_microusd", 0)
+    return evaluation.budget_microusd < most
+
+
 def settle_month(store: Store, evaluation: Evaluation) -> None:
     """An evaluation is over: give back what it did not spend."""
     if evaluation.budget_microusd:

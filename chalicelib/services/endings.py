@@ -112,7 +112,7 @@ class Endings:
             await self._perform(self._queue.send, WEBHOOK, bodies)
         money = await self._perform(self._store.money, evaluation_id)
         if money.held_microusd:
-            await self._settle_what_is_left(evaluation_id)
+            await self.settle_what_is_left(evaluation_id)
             money = await self._perform(self._store.money, evaluation_id)
         if not money.held_microusd:
             await self._perform(
@@ -131,12 +131,16 @@ class Endings:
         if not await self._perform(
             self._store.close, episode.id, status, end, note, episode.epoch
         ):
-            return
+            present = await self._perform(self._store.episode, episode.id)
+            if not present.is_over:
+                return
+            # Closed just now, perhaps by this very request: the ledger knows the rest.
+            account = None
         if account is None:
             account = await self._read_account(episode)
         await self._perform(self._store.settle_hold, episode.id, account.microusd)
 
-    async def _settle_what_is_left(self, evaluation_id: str) -> None:
+    async def settle_what_is_left(self, evaluation_id: str) -> None:
         """Settle what is set aside for episodes that are over.
 
         A worker died between closing and settling, or held money for what was over.

@@ -28,7 +28,7 @@ from chalicelib.models.model import CallError
 from chalicelib.records import Call, Episode, Evaluation, entry_player
 from chalicelib.services import messages
 from chalicelib.services.accounts import Account
-from chalicelib.services.budgets import episode_caps
+from chalicelib.services.budgets import episode_caps, is_tight
 from chalicelib.services.endings import Endings
 from chalicelib.services.ledgers import LeaseLostError
 from chalicelib.services.moments import read_moment
@@ -238,9 +238,13 @@ class Episodes:
         so that what is played remains paired.
         """
         episode, budget = sitting.episode, evaluation.budget_microusd
-        most = evaluation.pinned.get("quote", {}).get("maximum_microusd", 0)
         held = await self._perform(
-            self._store.hold, evaluation.id, episode.id, cap, budget, budget < most
+            self._store.hold,
+            evaluation.id,
+            episode.id,
+            cap,
+            budget,
+            is_tight(evaluation),
         )
         if held == "wait":
             await self._wait(sitting)

@@ -6,6 +6,7 @@ from chalicelib.errors import ConflictError, TiltsError
 from chalicelib.interfaces import Clock, Queue, Store
 from chalicelib.records import VISITS, Episode, Evaluation
 from chalicelib.services import messages
+from chalicelib.services.budgets import is_tight
 from chalicelib.services.endings import Endings
 from chalicelib.services.perform import Perform
 from chalicelib.services.visits import Visits
@@ -114,4 +115,9 @@ class Sweeps:
             bodies = [messages.expand_message(evaluation.id)]
             await self._perform(self._queue.send, messages.EXPAND, bodies)
         elif evaluation.status != "paused":
+            if is_tight(evaluation):
+                # What a dead worker did not settle would be waited for.
+                money = await self._perform(self._store.money, evaluation.id)
+                if money.held_microusd:
+                    await self._endings.settle_what_is_left(evaluation.id)
             await self._endings.complete(evaluation.id)

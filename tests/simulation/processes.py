@@ -131,6 +131,8 @@ class Process:
         finally:
             await self.strike("after", fate)
         if fate.lost:
+            if name == "renew":
+                simulation.witness.refused.discard((self.name, args[0]))
             self._let_down(name)
             raise OutageError(name)
         return result
