@@ -35,7 +35,7 @@ BUSY: Final = frozenset({
 BATCH: Final = 100
 TRIES: Final = 10
 FIRST_PAUSE_SECONDS: Final = 0.02
-LONGEST_PAUSE_SECONDS: Final = 1.0
+LONGEST_PAUSE_SECONDS: Final = 0.5
 
 NAME = re.compile(r"[:#]?[a-z_][a-z0-9_]*\(?")
 

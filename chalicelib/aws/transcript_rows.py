@@ -16,15 +16,17 @@ from chalicelib.aws.base import META, PRESENT, Rows, for_each
 from chalicelib.aws.items import Item
 
 FOLDER: Final = "transcripts"
-PACKED: Final = 1_000
-"""How many transcripts one object holds at most."""
-
 ELSEWHERE: Final = "none"
 """Stands for the evaluation of an episode that there is not."""
 
 
 class TranscriptRows(Rows):
-    """The part of the store that knows transcripts."""
+    """The part of the store that knows transcripts.
+
+    `packed` is how many of them one object holds at most.
+    """
+
+    packed = 1_000
 
     def put_transcript(self, episode_id: str, transcript: bytes) -> None:
         item = self.episode_items.get(episode_id, META)
@@ -44,8 +46,8 @@ class TranscriptRows(Rows):
 
     def pack_transcripts(self, evaluation: str) -> None:
         keys = list(self.objects.keys(single_key(evaluation, "")))
-        for start in range(0, len(keys), PACKED):
-            self._pack_some(evaluation, keys[start : start + PACKED])
+        for start in range(0, len(keys), self.packed):
+            self._pack_some(evaluation, keys[start : start + self.packed])
 
     def _pack_some(self, evaluation: str, keys: Sequence[str]) -> None:
         members: dict[str, bytes] = {}
