@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from chalicelib.settings import DATABASE_NAME, Settings, read_settings
+from chalicelib.settings import DATABASE_NAME, PROVIDERS, Settings, read_settings
 
 if TYPE_CHECKING:
     import asyncio
@@ -306,24 +306,27 @@ class CloudServices(Mapping[str, "Service"]):
     def __getitem__(self, provider: str) -> Service:
         from chalicelib.services.offers import Service
 
+        if provider not in PROVIDERS:
+            raise KeyError(provider)
         secret = f"{provider}-api-key"
         return Service(
             self._secrets.get(secret),
-            self._base_urls[provider] or None,
+            self._base_urls.get(provider) or None,
             f"the parameter {self._secrets.name(secret)}",
         )
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._base_urls)
+        return iter(PROVIDERS)
 
     def __len__(self) -> int:
-        return len(self._base_urls)
+        return len(PROVIDERS)
 
 
 def wire_cloud(
     settings: Settings,
     clients: Clients | None = None,
     feed: LiveFeed | None = None,
+    clock: Clock | None = None,
     suites: Suites | None = None,
 ) -> Tilts:
     """The services of one function of a stage. StartError."""
@@ -341,7 +344,7 @@ def wire_cloud(
     from chalicelib.services.perform import Pooled
 
     clients = clients or Clients(settings.region)
-    clock, prefix = SystemClock(), f"tilts-{settings.stage}"
+    clock, prefix = clock or SystemClock(), f"tilts-{settings.stage}"
     meter = EmfMeter(settings.stage)
     observer = Observer(settings.stage, meter)
     secrets = Secrets(clients.get("ssm"), settings.stage, clock)

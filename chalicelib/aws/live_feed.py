@@ -73,9 +73,8 @@ class GatewayFeed:
         if len(parts) != 3:
             raise ConnectionGoneError(f"{connection} is no socket of API Gateway.")
         api, stage, name = parts
-        region = self._clients.region
-        domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-        endpoint = f"https://{api}.execute-api.{region}.{domain}/{stage}"
+        host = f"{api}.execute-api.{self._clients.region}.amazonaws.com"
+        endpoint = f"https://{host}/{stage}"
         return self._clients.get("apigatewaymanagementapi", endpoint), name
 
 

@@ -66,14 +66,6 @@ def test_a_frame_goes_to_the_socket_at_the_api_that_its_name_tells() -> None:
     assert meter.total("FramesSent") == 1
 
 
-def test_in_china_the_address_is_another() -> None:
-    clients = OneClient(Sockets(), "cn-north-1")
-    GatewayFeed(clients, ListMeter()).send(NAME, "{}")
-    assert clients.asked[0][1] == (
-        "https://a1b2c3d4e5.execute-api.cn-north-1.amazonaws.com.cn/v1"
-    )
-
-
 @pytest.mark.parametrize("code", ["GoneException", "410", "BadRequestException"])
 def test_a_socket_that_has_ended_is_gone(code: str) -> None:
     meter = ListMeter()
