@@ -105,10 +105,10 @@ def act(asked: argparse.Namespace) -> None:
             deploy(cloud, asked)
         elif asked.what == "teardown":
             tear_down(cloud, asked)
+        elif asked.dry_run:
+            raise DeployError(f"{asked.what} has no dry run.")
         elif asked.what == "unlock":
             Records(cloud).unlock()
-        elif asked.dry_run:
-            raise DeployError("rollback has no dry run.")
         else:
             with Records(cloud).locked():
                 record = go_back(cloud)

@@ -1,15 +1,19 @@
 """The zip that Lambda is given: packaged files, their bytecode, the same bytes each time."""
 
+import marshal
 import sys
-import tempfile
 import zipfile
+from importlib.util import MAGIC_NUMBER, source_hash
 from pathlib import Path
 from typing import Final
 
-from deploy.commands import DeployError, run
+from deploy.commands import ROOT, DeployError, run
 
 TASK_FOLDER: Final = "/var/task"
 """Where Lambda unpacks it; tracebacks name files there."""
+
+UNCHECKED: Final = 0b01
+"""A hash of the source stands in the bytecode, and nobody compares it."""
 
 EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 READABLE: Final = 0o100644 << 16
@@ -37,36 +41,36 @@ def add_bytecode(package: Path) -> None:
     """Put the bytecode of every file into the zip, in place. DeployError.
 
     /var/task cannot be written, so that without it every cold start compiles again.
-    Unchecked: no file is looked at to see whether its bytecode is still true.
     """
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        with zipfile.ZipFile(package) as zipped:
-            zipped.extractall(folder)
-        compile_folder(folder)
-        finished = package.with_suffix(".tmp")
-        write_zip(folder, finished)
-        finished.replace(package)
-
-
-def compile_folder(folder: Path) -> None:
-    """Compile all files in a folder, with the names they have in Lambda. DeployError."""
-    command = [sys.executable, "-m", "compileall", "-q", "-j", "0"]
-    command += ["-s", str(folder), "-p", TASK_FOLDER]
-    command += ["--invalidation-mode", "unchecked-hash", str(folder)]
+    command = [sys.executable, "-m", "deploy.bundle", str(package)]
     # The order of constant sets, and so the bytes, depends on the seed.
-    run(command, folder, {"PYTHONHASHSEED": "0"})
+    run(command, ROOT, {"PYTHONHASHSEED": "0"})
 
 
-def write_zip(folder: Path, target: Path) -> None:
-    """Zip a folder: sorted, without times and owners."""
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as zipped:
-        for path in sorted(folder.rglob("*")):
-            if path.is_file():
-                entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), EPOCH)
-                entry.external_attr = READABLE
-                entry.compress_type = zipfile.ZIP_DEFLATED
-                zipped.writestr(entry, path.read_bytes())
+def compile_bundle(package: Path) -> None:
+    """Write the zip anew: sorted, with bytecode, without times and owners."""
+    with zipfile.ZipFile(package) as zipped:
+        files = {name: zipped.read(name) for name in zipped.namelist()}
+    for name in [name for name in files if name.endswith(".py")]:
+        files[bytecode_name(name)] = compile_file(name, files[name])
+    finished = package.with_suffix(".tmp")
+    with zipfile.ZipFile(finished, "w", zipfile.ZIP_DEFLATED) as zipped:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(name, EPOCH)
+            entry.external_attr = READABLE
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            zipped.writestr(entry, files[name])
+    finished.replace(package)
+
+
+def compile_file(name: str, source: bytes) -> bytes:
+    """The bytecode of a file of the zip as a .pyc holds it (PEP 552).
+
+    Unchecked: Lambda does not look at the source to see whether this is still true.
+    """
+    code = compile(source, f"{TASK_FOLDER}/{name}", "exec", dont_inherit=True)
+    head = MAGIC_NUMBER + UNCHECKED.to_bytes(4, "little") + source_hash(source)
+    return head + marshal.dumps(code)
 
 
 def check_bundle(package: Path) -> None:
@@ -82,3 +86,7 @@ def check_bundle(package: Path) -> None:
         raise DeployError(
             f"The package holds {', '.join(found)}, which must not be in it."
         )
+
+
+if __name__ == "__main__":
+    compile_bundle(Path(sys.argv[1]))

@@ -12,7 +12,7 @@ CHALICE: Final = (
     sys.executable,
     "-B",
     "-c",
-    "from chalice.cli import main; main()",
+    "import sys; from chalice.cli import main; sys.exit(main())",
 )
 """The chalice command of this interpreter; -B, because the bytecode that importing
 the app leaves behind would be packaged."""

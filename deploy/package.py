@@ -110,7 +110,7 @@ def forget_others(kept: Path) -> None:
 
 
 def package(stage: str, build: Path, root: Path = ROOT) -> Package:
-    """Stage, package, add bytecode, check. DeployError. Can be repeated."""
+    """Stage, package for SAM, add bytecode, check. DeployError. Can be repeated."""
     source = build / "source"
     say(f"Copying what is deployed to {source} ...")
     stage_source(root, source)
@@ -123,13 +123,17 @@ def package(stage: str, build: Path, root: Path = ROOT) -> Package:
         add_bytecode(zipped)
         shutil.copy2(zipped, copy)
     check_bundle(zipped)
-    say("Packaging for Terraform ...")
-    chalice_package(source, stage, "terraform", build / "terraform")
+    forget_others(zipped)
+    say(f"{zipped.stat().st_size / 1e6:.1f} MB: {build / 'sam'}")
+    return Package(source, zipped, build / "sam" / "sam.json")
+
+
+def add_terraform(stage: str, build: Path) -> None:
+    """Write what was packaged as Terraform too. DeployError."""
+    say(f"Packaging for Terraform: {build / 'terraform'} ...")
+    chalice_package(build / "source", stage, "terraform", build / "terraform")
     override = build / "terraform" / "chalice_override.tf.json"
     override.write_text(json.dumps(OVERRIDES, indent=2) + "\n", "utf-8")
-    forget_others(zipped)
-    say(f"{zipped.stat().st_size / 1e6:.1f} MB: {build}/sam, {build}/terraform")
-    return Package(source, zipped, build / "sam" / "sam.json")
 
 
 def main() -> int:
@@ -139,7 +143,9 @@ def main() -> int:
     parser.add_argument("--build", type=Path, default=ROOT / "build")
     asked = parser.parse_args()
     try:
-        package(asked.stage, asked.build.resolve())
+        build = asked.build.resolve()
+        package(asked.stage, build)
+        add_terraform(asked.stage, build)
     except DeployError as error:
         print(error, file=sys.stderr)
         return 1

@@ -17,6 +17,10 @@ OLDEST: Final = (3, 11)
 NEWEST: Final = (3, 14)
 """The Pythons that Lambda and Chalice both have."""
 
+NEEDED_SECRET: Final = "key-pepper"
+UNSET: Final = ("", "unset")
+"""What Terraform puts into a parameter counts as no value."""
+
 TOOLS: Final = ("chalice", "boto3")
 
 
@@ -30,15 +34,17 @@ def check_cloud(cloud: Cloud) -> None:
     """Credentials, then all that Terraform makes. DeployError with every finding."""
     with in_one_line():
         say(f"Account {cloud.identity['account']} as {cloud.identity['arn']}")
+        unset = list(find_unset_secrets(cloud))
         stop_at(
             [
                 *find_wrong_tables(cloud),
                 *find_missing_queues(cloud),
                 *find_wrong_bucket(cloud),
+                *(line for line, needed in unset if needed),
             ]
         )
-        for missing in find_unset_secrets(cloud):
-            say(f"Note: {missing}")
+        for line, _ in unset:
+            say(f"Note: {line}")
 
 
 def stop_at(findings: Iterator[str] | list[str]) -> None:
@@ -162,16 +168,24 @@ def find_wrong_bucket(cloud: Cloud) -> Iterator[str]:
             raise
 
 
-def find_unset_secrets(cloud: Cloud) -> Iterator[str]:
-    """Parameters that nobody has given a value yet; Tilts starts without models."""
+def find_unset_secrets(cloud: Cloud) -> Iterator[tuple[str, bool]]:
+    """Parameters without a value, and whether nothing works without it."""
     path = f"/tilts/{cloud.stage}"
+    asked = {"Path": path, "WithDecryption": True}
     found = {
-        one["Name"].rpartition("/")[2]: one["Value"]
-        for one in cloud.pages("ssm", "get_parameters_by_path", "Parameters", Path=path)
+        one["Name"].rpartition("/")[2]: one["Value"].strip()
+        for one in cloud.pages("ssm", "get_parameters_by_path", "Parameters", **asked)
     }
     for name in SECRETS:
-        if name not in found:
-            yield f"the parameter {path}/{name} is not there."
+        if found.get(name, "") in UNSET:
+            line = f"Parameter {path}/{name} is not set"
+            if name == NEEDED_SECRET:
+                yield (
+                    f"{line}: `aws ssm put-parameter --overwrite` gives it a value.",
+                    True,
+                )
+            else:
+                yield f"{line}: models that need it are listed as not usable.", False
 
 
 def terraform(cloud: Cloud) -> str:

@@ -66,6 +66,18 @@ def make_runtime(folder: Path) -> Path:
     return folder
 
 
+def task_folder(folder: Path, code: bytes) -> Path:
+    """Where a sandbox looks for an unpacked package."""
+    return folder / "task" / hashlib.sha256(code).hexdigest()[:16]
+
+
+def place_task(folder: Path, code: bytes, unpacked: Path) -> None:
+    """Let a sandbox use a package that was unpacked before."""
+    target = task_folder(folder, code)
+    target.parent.mkdir(parents=True)
+    target.symlink_to(unpacked)
+
+
 class Sandbox:
     """Unpacks each package once and runs handlers in fresh interpreters."""
 
@@ -108,10 +120,8 @@ class Sandbox:
         return (answer if not failed else json.dumps(line)), failed, done.stderr
 
     def _unpacked(self, code: bytes) -> Path:
-        sha = hashlib.sha256(code).hexdigest()[:16]
-        folder = self._folder / "task" / sha
+        folder = task_folder(self._folder, code)
         with self._lock:
             if not folder.exists():
-                zipped = io.BytesIO(code)
-                unpack(zipped, folder)
+                unpack(io.BytesIO(code), folder)
         return folder

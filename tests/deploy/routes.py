@@ -1,0 +1,70 @@
+"""What API Gateway hands to functions: requests and sockets."""
+
+import json
+from typing import Any
+from urllib.parse import parse_qsl
+
+Json = dict[str, Any]
+
+SOCKET_KEYS = {
+    "connect": "$connect",
+    "message": "$default",
+    "disconnect": "$disconnect",
+}
+
+
+def rest_event(key: str, method: str, path: str, body: Any = None) -> Json:
+    """A request for one of the deployed API's routes, with an access key."""
+    bare, _, query = path.partition("?")
+    values: dict[str, list[str]] = {}
+    for name, value in parse_qsl(query):
+        values.setdefault(name, []).append(value)
+    parts = bare.strip("/").split("/")
+    route, parameters = bare, {}
+    if len(parts) > 1:
+        parameters = {"id": parts[1]}
+        route = "/".join(["", parts[0], "{id}", *parts[2:]])
+    headers = {"host": "api.example.org", "content-type": "application/json"}
+    if key:
+        headers["authorization"] = f"Bearer {key}"
+    return {
+        "resource": route,
+        "path": bare,
+        "httpMethod": method,
+        "headers": headers,
+        "multiValueHeaders": {name: [value] for name, value in headers.items()},
+        "queryStringParameters": {name: many[-1] for name, many in values.items()}
+        or None,
+        "multiValueQueryStringParameters": values or None,
+        "pathParameters": parameters or None,
+        "stageVariables": None,
+        "requestContext": {
+            "resourcePath": route,
+            "path": f"/v1{bare}",
+            "httpMethod": method,
+            "stage": "v1",
+            "requestId": "6a1b6d3e-6c0b-4a7e-9d1e-0d6f6a1b6d3e",
+            "identity": {"sourceIp": "203.0.113.7", "userAgent": "tests"},
+        },
+        "body": None if body is None else json.dumps(body),
+        "isBase64Encoded": False,
+    }
+
+
+def socket_event(handler: str, body: Any = None) -> Json:
+    """What a spectator does, as the socket's functions are told."""
+    return {
+        "headers": {"Host": "sockets.example.org"},
+        "requestContext": {
+            "routeKey": SOCKET_KEYS[handler],
+            "eventType": handler.upper(),
+            "connectionId": "L0SM9cOFvHcCIhw=",
+            "apiId": "wsapi",
+            "stage": "v1",
+            "domainName": "wsapi.execute-api.us-east-1.amazonaws.com",
+            "requestId": "L0SNAEOFPHcFzQg=",
+            "identity": {"sourceIp": "203.0.113.7"},
+        },
+        "isBase64Encoded": False,
+        **({} if body is None else {"body": json.dumps(body)}),
+    }
