@@ -97,7 +97,8 @@ class PlanRows(Rows):
     def look_after(self, rows: Sequence[Item]) -> Iterator[tuple[Item, str | None]]:
         """What each of these open rows truly is; rows that lag are brought up to date.
 
-        None: there is another row for the same episode, and this one is taken away.
+        None: there is another row for the same episode, and this one means nothing. It
+        stays, because whoever plays may delete nothing from the table of results.
         """
         items = self.episodes_of(rows)
         for row in rows:
@@ -106,7 +107,6 @@ class PlanRows(Rows):
                 # Its creation, or its opening again, has not come to its end.
                 yield row, row["state"]
             elif item["serial"] != row["serial"]:
-                self.evaluation_items.delete(row["pk"], row["sk"])
                 yield row, None
             else:
                 if item["turn"] > row["turn"]:
