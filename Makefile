@@ -9,7 +9,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 CHECKOV := .venv/checkov
 
-.PHONY: help run test verify check terraform bench playthrough golden backup key demo openapi browser package deploy clean
+.PHONY: help run test verify check terraform bench playthrough golden backup key demo openapi policies browser package deploy clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -63,6 +63,9 @@ key: $(READY)  ## make an access key (ROLE=submitter TEAM=owner)
 
 demo: $(READY)  ## three models of different strength play on a local model server
 	@$(BIN)/python -m tests.demo
+
+policies: $(READY)  ## write .chalice/policy-*.json anew from their templates
+	@$(BIN)/python -m deploy.policies
 
 openapi: $(READY)  ## write docs/openapi.json
 	$(BIN)/python run.py --openapi docs/openapi.json
