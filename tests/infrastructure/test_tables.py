@@ -65,6 +65,7 @@ def test_every_part_of_a_definition_reaches_the_table() -> None:
             assert ("attributes" in index) == (index["projection"] == "INCLUDE")
     made = table_blocks()
     assert made["ttl"]["attribute_name"] == "${ttl.value}"
+    assert made["ttl"]["enabled"] is True
     assert made["global_secondary_index"]["range_key"] == (
         "${try(global_secondary_index.value.keys[1].name, null)}"
     )

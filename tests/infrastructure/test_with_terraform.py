@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.infrastructure import FOLDER, ROOT, dashboard, settings_of
+from tests.infrastructure import FOLDER, ROOT, dashboard, resources, settings_of
 from tests.infrastructure.test_tables import CONFIG, TABLES, handlers
 
 TERRAFORM = shutil.which("terraform")
@@ -20,12 +20,7 @@ output "told" {
     timeouts = local.timeouts
     games    = templatefile("${path.module}/dashboards/games.json", local.shown)
     operations = templatefile("${path.module}/dashboards/operations.json", local.shown)
-    keys = {
-      for name, table in local.tables : name => {
-        for key in concat(table.keys, flatten([for index in table.indexes : index.keys])) :
-        key.name => key.type...
-      }
-    }
+    keys = { for name, table in local.tables : name => ATTRIBUTES }
   }
 }
 
@@ -51,6 +46,14 @@ def terraform(
     )  # fmt: skip
 
 
+def attributes() -> str:
+    """The expression of tables.tf over the attributes of a table."""
+    (table,) = resources("aws_dynamodb_table").values()
+    (dynamic,) = [one["attribute"] for one in table["dynamic"] if "attribute" in one]
+    text: str = dynamic["for_each"]
+    return text.removeprefix("${").removesuffix("}").replace("each.value", "table")
+
+
 @pytest.fixture
 def stage(tmp_path: Path) -> Path:
     """The part of the files that needs no provider, beside what it reads."""
@@ -61,7 +64,7 @@ def stage(tmp_path: Path) -> Path:
         # The resources need the provider; what they are made of does not.
         values = (FOLDER / name).read_text("utf-8").partition("\nresource ")[0]
         (folder / name).write_text(values, "utf-8")
-    (folder / "told.tf").write_text(TOLD, "utf-8")
+    (folder / "told.tf").write_text(TOLD.replace("ATTRIBUTES", attributes()), "utf-8")
     for read in (".chalice/config.json", "chalicelib/aws/tables.json"):
         target = tmp_path / read
         target.parent.mkdir(parents=True)
