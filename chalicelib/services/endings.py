@@ -12,6 +12,7 @@ from chalicelib.events import Event, hash_log, write_transcript
 from chalicelib.interfaces import Queue, Store
 from chalicelib.records import Episode, Result
 from chalicelib.services.accounts import Account, Caps
+from chalicelib.services.messages import EXPAND, expand_message
 from chalicelib.services.perform import Perform
 from chalicelib.services.webhooks import WEBHOOK, webhook_message
 
@@ -96,6 +97,9 @@ class Endings:
 
     async def complete(self, evaluation_id: str) -> None:
         """Finish the evaluation if nothing of it is open, and settle its money."""
+        # Asked first, since a tally reads every row: here one that is open will do.
+        if await self._perform(self._store.has_open, evaluation_id):
+            return
         tally = await self._perform(self._store.tally, evaluation_id)
         if not tally or tally.get("waiting") or tally.get("playing"):
             return
@@ -110,6 +114,16 @@ class Endings:
         if has_ended:
             bodies = [webhook_message(evaluation_id)]
             await self._perform(self._queue.send, WEBHOOK, bodies)
+            # Tended once more, it has its transcripts packed.
+            bodies = [expand_message(evaluation_id)]
+            await self._perform(self._queue.send, EXPAND, bodies)
+        await self.settle(evaluation_id)
+
+    async def settle(self, evaluation_id: str) -> None:
+        """Give back to the month what an evaluation that is over did not spend.
+
+        While anything is set aside for what may still be played, nothing is.
+        """
         money = await self._perform(self._store.money, evaluation_id)
         if money.held_microusd:
             await self.settle_what_is_left(evaluation_id)

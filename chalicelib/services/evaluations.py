@@ -219,6 +219,7 @@ class Evaluations:
             # What was begun is ended by a worker: its log may be over already.
             self._for_each(evaluation, "playing", self._queue_again)
             self._settle(evaluation)
+            self._store.pack_transcripts(evaluation_id)
         else:
             self._for_each_open(evaluation, self._queue_again)
         if evaluation.untended:

@@ -99,7 +99,7 @@ class Sweeps:
         for evaluation in newest.items:
             if evaluation.budget_microusd and not evaluation.untended:
                 # A worker may have died before it gave the month its money back.
-                await self._endings.complete(evaluation.id)
+                await self._endings.settle(evaluation.id)
             await self._remind(evaluation)
 
     async def _remind(self, evaluation: Evaluation) -> None:
