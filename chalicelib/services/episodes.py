@@ -8,7 +8,6 @@ nothing that was committed.
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, cast
 
 from chalicelib.errors import (
@@ -30,6 +29,7 @@ from chalicelib.services import messages
 from chalicelib.services.accounts import Account
 from chalicelib.services.budgets import episode_caps, is_tight
 from chalicelib.services.endings import Endings
+from chalicelib.services.heartbeats import LEASE_SECONDS, Heartbeat, Holding
 from chalicelib.services.ledgers import LeaseLostError
 from chalicelib.services.moments import read_moment
 from chalicelib.services.perform import Perform
@@ -40,8 +40,6 @@ from chalicelib.services.tellers import Teller
 from chalicelib.services.transcripts import Games, NewerEngineError, Transcript
 from chalicelib.services.turns import Sitting, Turns, sit_down
 
-LEASE_SECONDS: Final = 90.0
-HEARTBEAT_SECONDS: Final = 30.0
 BARREN_CLAIMS: Final = 5
 MARGIN_SECONDS: Final = 10.0
 WAIT_SECONDS: Final = 3.0
@@ -61,15 +59,6 @@ log = logging.getLogger("tilts.episodes")
 
 class LeftError(Exception):
     """This worker no longer plays the episode; what is committed stands."""
-
-
-@dataclass
-class Holding:
-    """An episode that this worker holds, and the task that plays it."""
-
-    sitting: Sitting
-    playing: "asyncio.Task[str | None]"
-    is_lost: bool = False
 
 
 class Episodes:
@@ -106,6 +95,7 @@ class Episodes:
         """
         owner = self._ids.new("worker_")
         holdings: dict[str, Holding] = {}
+        heartbeat = Heartbeat(self._store, self._clock, self._perform, holdings)
         teller = Teller(self._queue, self._clock, self._perform)
         tasks = [
             asyncio.create_task(
@@ -115,15 +105,16 @@ class Episodes:
             for episode_id in dict.fromkeys(episode_ids)
         ]
         helpers = [
-            asyncio.create_task(self._beat(holdings)),
+            asyncio.create_task(heartbeat.run()),
             asyncio.create_task(teller.run()),
         ]
         try:
             left = await asyncio.gather(*tasks)
         finally:
-            for helper in helpers:
-                helper.cancel()
-            await asyncio.gather(*helpers, return_exceptions=True)
+            # None may outlive this slice: a warm process would go on with it later.
+            for task in (*tasks, *helpers):
+                task.cancel()
+            await asyncio.gather(*tasks, *helpers, return_exceptions=True)
             await teller.flush()
         await self._queue_again([one for one in left if one is not None], 0)
         for evaluation in self._permits.seen:
@@ -147,13 +138,13 @@ class Episodes:
         stop_at: float,
     ) -> str | None:
         """The id when the episode is to be queued again at once, else None."""
-        episode = await self._perform(
-            self._store.claim, episode_id, owner, self._clock.now(), LEASE_SECONDS
-        )
-        if episode is None:
-            return None
         playing = cast("asyncio.Task[str | None]", asyncio.current_task())
         try:
+            episode = await self._perform(
+                self._store.claim, episode_id, owner, self._clock.now(), LEASE_SECONDS
+            )
+            if episode is None:
+                return None
             sitting = await self._take_up(episode)
             holdings[episode_id] = Holding(sitting, playing)
             finished = await self._play_on(sitting, teller, stop_at)
@@ -372,26 +363,6 @@ class Episodes:
         sitting.is_let_go = True
         await self._perform(self._store.note_progress, episode.id, episode.epoch, n)
         await self._perform(self._store.release, episode.id, episode.epoch, due_at)
-
-    async def _beat(self, holdings: dict[str, Holding]) -> None:
-        """Renew every lease; an episode whose renewal is refused is let go."""
-        while True:
-            await self._clock.sleep(HEARTBEAT_SECONDS)
-            for holding in list(holdings.values()):
-                episode = holding.sitting.episode
-                until = self._clock.now() + LEASE_SECONDS
-                try:
-                    held = await self._perform(
-                        self._store.renew, episode.id, episode.epoch, until
-                    )
-                except Exception:
-                    # The lease lasts for two more tries; the others want theirs now.
-                    log.exception("the lease of %s was not renewed", episode.id)
-                    continue
-                holding.sitting.lease_until = until
-                if not held and not holding.sitting.is_let_go:
-                    holding.is_lost = True
-                    holding.playing.cancel()
 
 
 def is_same_event(event: Event, existing: Event) -> bool:

@@ -11,7 +11,7 @@ import pytest
 
 from chalicelib import wiring
 from chalicelib.errors import StartError
-from chalicelib.services.episodes import LEASE_SECONDS
+from chalicelib.services.heartbeats import LEASE_SECONDS
 from chalicelib.services.sweeps import ASK_AGAIN_SECONDS
 from chalicelib.settings import Settings, read_settings
 from tests.handlers.cloud import Stage, captured, stage_over_moto

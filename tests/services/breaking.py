@@ -16,7 +16,8 @@ from chalicelib.interfaces import Clock
 from chalicelib.records import Episode, Evaluation, Result, Task
 from chalicelib.services import messages
 from chalicelib.services.endings import Endings
-from chalicelib.services.episodes import LEASE_SECONDS, Episodes
+from chalicelib.services.episodes import Episodes
+from chalicelib.services.heartbeats import LEASE_SECONDS
 from chalicelib.services.perform import Perform
 from chalicelib.services.plans import make_episode
 from chalicelib.services.players import Players

@@ -15,7 +15,7 @@ import pytest
 
 from chalicelib.games.chance import Chance
 from chalicelib.services import messages
-from chalicelib.services.episodes import LEASE_SECONDS
+from chalicelib.services.heartbeats import LEASE_SECONDS
 from tests.services import breaking
 from tests.services.breaking import (
     Ending,

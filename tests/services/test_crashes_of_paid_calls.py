@@ -12,7 +12,7 @@ from chalicelib.games.chance import Chance
 from chalicelib.records import Episode, Money
 from chalicelib.services.accounts import counted
 from chalicelib.services.budgets import episode_caps
-from chalicelib.services.episodes import LEASE_SECONDS
+from chalicelib.services.heartbeats import LEASE_SECONDS
 from chalicelib.services.players import Players
 from tests.services import breaking
 from tests.services.breaking import (

@@ -10,7 +10,7 @@ import pytest
 from chalicelib.errors import ConflictError
 from chalicelib.records import TERMINAL
 from chalicelib.services import messages
-from chalicelib.services.episodes import LEASE_SECONDS
+from chalicelib.services.heartbeats import LEASE_SECONDS
 from chalicelib.services.sweeps import ASK_AGAIN_SECONDS
 from tests.services import breaking
 from tests.services.breaking import (

@@ -7,12 +7,8 @@ from typing import Any, TypeVar
 import pytest
 
 from chalicelib.services import messages
-from chalicelib.services.episodes import (
-    BARREN_CLAIMS,
-    HEARTBEAT_SECONDS,
-    LEASE_SECONDS,
-    MARGIN_SECONDS,
-)
+from chalicelib.services.episodes import BARREN_CLAIMS, MARGIN_SECONDS
+from chalicelib.services.heartbeats import HEARTBEAT_SECONDS, LEASE_SECONDS
 from chalicelib.services.perform import perform_directly
 from tests.services import breaking
 from tests.services.breaking import (

@@ -10,7 +10,7 @@ from chalice.test import Client
 
 from chalicelib.local.worker import Consumer, queue_event
 from chalicelib.services import messages
-from chalicelib.services.episodes import LEASE_SECONDS
+from chalicelib.services.heartbeats import LEASE_SECONDS
 from chalicelib.services.perform import perform_directly
 from chalicelib.services.sweeps import ASK_AGAIN_SECONDS
 from tests.services import breaking

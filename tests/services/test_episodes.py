@@ -10,7 +10,8 @@ import pytest
 from chalicelib.events import Event, canonical_json, hash_log, write_transcript
 from chalicelib.records import Episode, NewEvaluation
 from chalicelib.services.accounts import Account, Caps
-from chalicelib.services.episodes import BARREN_CLAIMS, LEASE_SECONDS
+from chalicelib.services.episodes import BARREN_CLAIMS
+from chalicelib.services.heartbeats import LEASE_SECONDS
 from chalicelib.services.plans import Plans
 from chalicelib.services.sweeps import ASK_AGAIN_SECONDS
 from chalicelib.services.transcripts import Transcript

@@ -8,8 +8,8 @@ from typing import Protocol
 from tests.simulation.processes import Fate
 
 CALM = Fate()
-ZOMBIE_SECONDS = 150.0
-PLAYING = ("play", "ask")
+SLOW = [Fate(travel=step / 50) for step in range(1, 4)] + [CALM] * 7
+"""How long a request takes when nothing is wrong with it; mostly no time."""
 
 
 class Fates(Protocol):
@@ -77,21 +77,20 @@ class Stormy:
 
     def __init__(self, dice: Random, weather: Weather) -> None:
         self._dice = dice
-        self._weather = weather
+        self._shares: list[tuple[str, float]] = []
+        self._total = 0.0
+        for name in ("kill", "freeze", "refused", "lost", "repeated"):
+            self._total += getattr(weather, name)
+            self._shares.append((name, self._total))
         self.is_over = False
 
     def at(self, point: int, kind: str, name: str) -> Fate:
         draw = self._dice.random()
-        travel = draw * 0.2 if draw < 0.3 else 0.0
-        if self.is_over:
-            return Fate(travel=travel) if travel else CALM
+        if self.is_over or draw >= self._total:
+            return SLOW[int(draw * 1e6) % len(SLOW)]
+        fault = next(name for name, until in self._shares if draw < until)
         side = "before" if self._dice.random() < 0.5 else "after"
-        weather, left = self._weather, self._dice.random()
-        for fault in ("kill", "freeze", "refused", "lost", "repeated"):
-            left -= getattr(weather, fault)
-            if left < 0:
-                return self._fault(fault, side, travel)
-        return Fate(travel=travel) if travel else CALM
+        return self._fault(fault, side, self._dice.random() * 0.06)
 
     def _fault(self, fault: str, side: str, travel: float) -> Fate:
         if fault == "kill":

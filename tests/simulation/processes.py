@@ -11,8 +11,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 START = 1_795_000_000.0
-TRAVEL_SECONDS = 0.02
-"""How long a request to the store or the queue takes."""
+
+
+MOMENT_SECONDS = 0.5
+LOOK_SECONDS = 3.0
 
 
 class Killed(BaseException):
@@ -61,6 +63,7 @@ class Process:
         self.was_frozen = False
         self.was_let_down = False
         self.is_dead = False
+        self.is_over = False
         self.calls: dict[str, str] = {}
         """Episode -> the call that was asked, and whose answer is not in the ledger."""
 
@@ -68,13 +71,19 @@ class Process:
         return self.simulation.now() + self.skew
 
     async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-        await self.thaw()
+        # Those that look again and again look less often here: most looks find nothing.
+        await asyncio.sleep(LOOK_SECONDS if seconds < MOMENT_SECONDS else seconds)
+        if self.is_dead or self.simulation.now() < self.frozen_until:
+            await self.thaw()
 
     @property
     def is_excused(self) -> bool:
         """Whether something was done to it that may cost it its leases."""
         return self.was_frozen or self.was_let_down or self.is_dead
+
+    @property
+    def is_alive(self) -> bool:
+        return not (self.is_dead or self.is_over)
 
     def kill(self) -> None:
         if not self.is_dead:

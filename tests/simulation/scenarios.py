@@ -15,7 +15,7 @@ from tests.simulation.provider import PAID, POISON
 TASKS_OF_A_GAME: Final = 3
 RICH: Final = 10**9
 FUNCTION_SECONDS: Final = 900.0
-STORM_SECONDS: Final = 1_500.0
+STORM_SECONDS: Final = 1_000.0
 
 
 class TinySuites(Suites):

@@ -43,7 +43,7 @@ Json = dict[str, Any]
 TEAM = "tests"
 SWEEP_SECONDS = 60.0
 LIMIT_SECONDS = 30_000.0
-AFTERMATH_SECONDS = 420.0
+AFTERMATH_SECONDS = 260.0
 """Until whoever was frozen has woken, and what was late has come."""
 VISIBILITY_SECONDS = 960.0
 RECEIVES = 5
@@ -137,7 +137,7 @@ class Simulation:
         self.points += 1
         fate = self.fates.at(self.points, process.kind, name)
         self.names.append(name)
-        self.trace.append((round(self.loop.time(), 6), process.name, name, fate))
+        self.trace.append((self.loop.time(), process.name, name, fate))
         return fate
 
     def before(self, process: Process, name: str, args: tuple[Any, ...]) -> None:
@@ -193,6 +193,7 @@ class Simulation:
                 return
             finally:
                 self.live.pop(process.name, None)
+                process.is_over = True
             if not process.is_dead:
                 done()
 

@@ -42,6 +42,7 @@ class Witness:
         self.bills: dict[tuple[str, str], int] = {}
         self.budgets: dict[str, int] = {}
         self.holders: dict[str, Holder] = {}
+        self.playing: dict[str, dict[str, Process]] = {}
         self.closed: dict[str, tuple[str, str]] = {}
         self.allowed: Counter[str] = Counter()
         self.refused: set[tuple[str, str]] = set()
@@ -116,6 +117,11 @@ class Witness:
         prior = self.holders.get(episode)
         if prior is not None and prior.process is not process:
             self.check_takeover(process, prior, episode, now)
+        known = self.playing.setdefault(episode, {})
+        if any(other.is_alive for other in known.values() if other is not process):
+            # What an old one has in flight, and what the new one asks again.
+            self.allowed[episode] += 2
+        known[process.name] = process
         self.refused.discard((process.name, episode))
         self.holders[episode] = Holder(process, result.epoch, now + seconds)
 
@@ -131,14 +137,16 @@ class Witness:
         is_poison = "poison" in self.store.episode(episode).entry
         if not (prior.process.is_excused or is_skewed or is_poison):
             raise Violation(f"{prior.process.name} lost {episode} without a fault")
-        # What it has in flight, and what the other asks again.
-        self.allowed[episode] += 2
 
     def after_renew(
         self, process: Process, held: bool, episode: str, epoch: int, until: float
     ) -> None:
         holder = self.holders.get(episode)
         if not held:
+            self.playing[episode].pop(process.name, None)
+            if process.calls.pop(episode, None):
+                # It is let go in the middle of a call.
+                self.allowed[episode] += 1
             self.refused.add((process.name, episode))
         elif self.store.episode(episode).epoch != epoch:
             raise Violation(f"{process.name} renews {episode} under an old claim")
@@ -149,6 +157,7 @@ class Witness:
         self, process: Process, done: bool, episode: str, epoch: int, due: Any
     ) -> None:
         holder = self.holders.get(episode)
+        self.playing.get(episode, {}).pop(process.name, None)
         if not done or holder is None or holder.epoch != epoch:
             return
         if holder.process is process:
