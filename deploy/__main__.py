@@ -3,8 +3,10 @@
 import argparse
 import sys
 
+from chalicelib.errors import StartError
 from deploy.cloud import Cloud, in_one_line
 from deploy.commands import ROOT, DeployError, say
+from deploy.keys import make_key
 from deploy.package import known_stages, package
 from deploy.preflight import check_cloud, check_machine
 from deploy.records import Records
@@ -17,6 +19,7 @@ api        update only the code of the functions that answer requests and socket
 workers    update only the code of the functions that queues and schedules wake
 rollback   give the functions back the packages of the release before
 teardown   delete what was deployed; tables, queues and bucket stay
+key        make an admin's access key, the first of a stage, and show it once
 unlock     let others deploy after a deployment that was killed
 
 Each may be run twice. What broke off is mended by the next run of the same command.
@@ -35,7 +38,7 @@ def arguments() -> argparse.ArgumentParser:
         "what",
         nargs="?",
         default="all",
-        choices=["all", "api", "workers", "rollback", "teardown", "unlock"],
+        choices=["all", "api", "workers", "rollback", "teardown", "key", "unlock"],
     )
     parser.add_argument("stage", nargs="?", default="dev")
     parser.add_argument(
@@ -109,6 +112,8 @@ def act(asked: argparse.Namespace) -> None:
             raise DeployError(f"{asked.what} has no dry run.")
         elif asked.what == "unlock":
             Records(cloud).unlock()
+        elif asked.what == "key":
+            make_key(cloud)
         else:
             with Records(cloud).locked():
                 record = go_back(cloud)
@@ -119,7 +124,7 @@ def main() -> int:
     """Run; 1 and one line for each reason where something is in the way."""
     try:
         act(arguments().parse_args())
-    except DeployError as error:
+    except (DeployError, StartError) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

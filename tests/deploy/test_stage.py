@@ -1,7 +1,6 @@
 """A stage is deployed with `make deploy`, plays, is deployed again, and taken down."""
 
 import json
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +12,7 @@ from deploy.cloud import QUEUES
 from deploy.functions import deployed_functions, sha_of
 from deploy.package import Package
 from deploy.records import CHALICE, LOCK, RELEASES, Records, package_key
-from tests.deploy.stage import ROOT, Stage
+from tests.deploy.stage import Stage
 
 Json = dict[str, Any]
 
@@ -80,9 +79,7 @@ def test_api_gateways_own_replies_are_problems_and_requests_are_limited(
 def test_an_evaluation_is_played_and_watched_through_what_was_deployed(
     deployed: Stage,
 ) -> None:
-    made = deployed.run(
-        sys.executable, str(ROOT / "run.py"), "--key", "admin", TILTS_STAGE="dev"
-    )
+    made = deployed.ask("key", "dev")
     assert made.returncode == 0, made.stderr
     stage = replace(deployed, key=made.stdout.split()[0])
     assert stage.call("GET", "/me")["body"]["role"] == "admin"
