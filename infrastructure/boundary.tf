@@ -4,7 +4,6 @@ data "aws_iam_policy_document" "boundary" {
     sid = "Items"
     actions = [
       "dynamodb:BatchGetItem",
-      "dynamodb:BatchWriteItem",
       "dynamodb:ConditionCheckItem",
       "dynamodb:DeleteItem",
       "dynamodb:GetItem",
@@ -32,7 +31,6 @@ data "aws_iam_policy_document" "boundary" {
   statement {
     sid = "Messages"
     actions = [
-      "sqs:ChangeMessageVisibility",
       "sqs:DeleteMessage",
       "sqs:GetQueueAttributes",
       "sqs:GetQueueUrl",
@@ -44,8 +42,21 @@ data "aws_iam_policy_document" "boundary" {
 
   statement {
     sid       = "Secrets"
-    actions   = ["ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath"]
+    actions   = ["ssm:GetParametersByPath"]
     resources = ["arn:aws:ssm:${var.region}:${local.account}:parameter/tilts/${local.stage}", "arn:aws:ssm:${var.region}:${local.account}:parameter/tilts/${local.stage}/*"]
+  }
+
+  # Asked for by DynamoDB and Systems Manager on a function's behalf, with AWS's keys.
+  statement {
+    sid       = "Keys"
+    actions   = ["kms:Decrypt", "kms:DescribeKey"]
+    resources = ["arn:aws:kms:${var.region}:${local.account}:key/*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["dynamodb.${var.region}.amazonaws.com", "ssm.${var.region}.amazonaws.com"]
+    }
   }
 
   statement {

@@ -14,8 +14,8 @@ variable "bucket" {
   default     = ""
 
   validation {
-    condition     = var.bucket == "" || can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", var.bucket))
-    error_message = "A bucket's name has 3 to 63 lower case letters, digits and hyphens."
+    condition     = var.bucket == "" || can(regex("^tilts-${terraform.workspace}-[a-z0-9-]{1,40}[a-z0-9]$", var.bucket))
+    error_message = "A bucket's name is tilts-<stage>- and small letters, digits and hyphens: policies name no other."
   }
 }
 

@@ -23,10 +23,6 @@ output "told" {
     keys = { for name, table in local.tables : name => ATTRIBUTES }
   }
 }
-
-variable "region" {
-  default = "eu-central-1"
-}
 """
 
 
@@ -37,6 +33,7 @@ def terraform(
     environment = {
         "PATH": os.defpath,
         "TF_WORKSPACE": workspace,
+        "TF_VAR_region": "eu-central-1",
         "TF_CLI_CONFIG_FILE": os.devnull,
         "CHECKPOINT_DISABLE": "1",
     }
@@ -59,7 +56,8 @@ def stage(tmp_path: Path) -> Path:
     """The part of the files that needs no provider, beside what it reads."""
     folder = tmp_path / "infrastructure"
     shutil.copytree(FOLDER / "dashboards", folder / "dashboards")
-    shutil.copy(FOLDER / "stage.tf", folder)
+    for name in ("stage.tf", "variables.tf"):
+        shutil.copy(FOLDER / name, folder)
     for name in ("tables.tf", "dashboards.tf"):
         # The resources need the provider; what they are made of does not.
         values = (FOLDER / name).read_text("utf-8").partition("\nresource ")[0]
@@ -110,3 +108,26 @@ def test_terraform_makes_of_the_definitions_what_they_say(stage: Path) -> None:
         }
     for name in ("games", "operations"):
         assert json.loads(told[name]) == dashboard(name)
+
+
+@pytest.mark.parametrize(
+    ("variable", "line"),
+    [
+        ("region=nowhere", "The region is a name such as eu-central-1."),
+        ("bucket=tilts-prod-1", "A bucket's name is tilts-<stage>- and small letters"),
+        ('alarm_emails=["a"]', "Each is a mail address."),
+        ("monthly_budget_dollars=0", "The budget is a positive number of dollars."),
+        ("hourly_model_dollars=-1", "The limit is a positive number of dollars."),
+        ("oldest_play_seconds=1", "Between 300 seconds and the four days"),
+        ("due_episodes=0", "At least one."),
+        ("account_concurrency=0", "New accounts have at least 10."),
+        ("log_days=2", "One of CloudWatch's own"),
+    ],
+)
+def test_a_wrong_variable_is_refused_with_one_line(
+    stage: Path, variable: str, line: str
+) -> None:
+    done = terraform(stage, "plan", "-no-color", "-var", variable)
+    assert done.returncode == 1
+    assert done.stderr.count("Error:") == 1
+    assert line in " ".join(done.stderr.replace("│", " ").split())
