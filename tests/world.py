@@ -73,9 +73,11 @@ class World:
         path: Path,
         settings: Settings | None = None,
         suites: Suites | None = None,
+        store: SqliteStore | None = None,
     ) -> None:
+        """`store`: another one, in the place of that in the file at `path`."""
         self.database = Database(path)
-        self.store = SqliteStore(self.database)
+        self.store = store or SqliteStore(self.database)
         self.clock = TestClock()
         self.queue = SqliteQueue(self.database, self.clock)
         self.feed = ListFeed()
