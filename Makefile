@@ -9,7 +9,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 CHECKOV := .venv/checkov
 
-.PHONY: help run test verify check terraform bench playthrough golden backup key demo openapi policies browser package deploy clean
+.PHONY: help run test verify check scan bench playthrough golden backup key demo openapi policies browser package deploy clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,10 +25,10 @@ $(READY): requirements.txt requirements-dev.txt
 run: $(READY)  ## everything on this machine, at http://localhost:8000 (PORT=, DATA=)
 	@exec $(BIN)/python run.py --port $(PORT) --data $(DATA)
 
-test: check terraform browser  ## all checks and tests that fit 15 minutes
+test: check scan browser  ## all checks and tests that fit 15 minutes
 	$(BIN)/python -m pytest
 
-verify: check terraform browser  ## the long tests too
+verify: check scan browser  ## the long tests too
 	$(BIN)/python -m pytest -m "verify or not verify"
 
 check: $(READY)  ## lint and types only
@@ -43,8 +43,9 @@ $(CHECKOV)/.ready: infrastructure/checks.txt
 	@$(CHECKOV)/bin/pip install --quiet --no-compile --disable-pip-version-check -r $<
 	@touch $@
 
-terraform: $(CHECKOV)/.ready  ## checkov over infrastructure/
-	$(CHECKOV)/bin/checkov --directory infrastructure --framework terraform --quiet --compact --skip-download
+scan: $(READY) $(CHECKOV)/.ready  ## checkov over infrastructure/ and what Chalice makes
+	$(BIN)/python -m tests.infrastructure.template build/scan
+	$(CHECKOV)/bin/checkov --config-file infrastructure/checkov.yaml
 
 bench: $(READY)  ## the tables of docs/benchmarks.md
 	$(BIN)/python -m bench

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from chalicelib.settings import PROVIDERS, STAGE
-from tests.infrastructure import FILES, ROOT, blocks
+from tests.infrastructure import FILES, FOLDER, ROOT, blocks
 
 PAGE = (ROOT / "docs" / "operations.md").read_text("utf-8")
 CLOUD = PAGE.partition("## In AWS")[2]
@@ -27,6 +27,13 @@ def test_every_exception_to_a_check_is_listed_with_its_reason() -> None:
     listed = re.findall(r"^\| (CKV\w+) \| `(\w+\.tf)` \| (.+) \|$", PAGE, re.M)
     assert sorted(listed) == sorted(exceptions_in_code())
     assert all(len(why) > 20 for _, _, why in listed)
+
+
+def test_every_exception_for_the_template_is_listed_with_its_reason() -> None:
+    settings = (FOLDER / "checkov.yaml").read_text("utf-8")
+    skipped = re.findall(r"^  - (CKV\w+)  # (.+)$", settings, re.M)
+    assert len(skipped) == settings.partition("skip-check:")[2].count("- ")
+    assert skipped == re.findall(r"^\| (CKV\w+) \| ([^`|]+) \|$", PAGE, re.M)
 
 
 def read_by_settings() -> set[str]:
