@@ -1,5 +1,6 @@
-# The names of the secrets. Their values are given by hand (docs/operations.md, "Keys")
-# and never stand in this code or in Terraform's state: "unset" counts as none.
+# The names of the secrets. Their values are given by hand (docs/operations.md, "Keys"):
+# "unset" counts as none. It is written once and never read back: a value that is read
+# stands in the state, and a parameter that is updated gets the value of this file again.
 resource "aws_ssm_parameter" "secret" {
   #checkov:skip=CKV_AWS_337:the account's own key for parameters; who may read one is decided by the functions' policies
   for_each = {
@@ -9,12 +10,13 @@ resource "aws_ssm_parameter" "secret" {
     "key-pepper"         = "Goes into the hashes of access keys; changing it ends them all"
   }
 
-  name        = "/tilts/${local.stage}/${each.key}"
-  description = each.value
-  type        = "SecureString"
-  value       = "unset"
+  name             = "/tilts/${local.stage}/${each.key}"
+  description      = each.value
+  type             = "SecureString"
+  value_wo         = "unset"
+  value_wo_version = 1
 
   lifecycle {
-    ignore_changes = [value]
+    ignore_changes = all
   }
 }
