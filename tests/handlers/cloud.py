@@ -18,9 +18,11 @@ from moto import mock_aws
 import app
 from chalicelib import wiring
 from chalicelib.aws.clients import Clients
+from chalicelib.aws.live_feed import GatewayFeed
 from chalicelib.aws.tables import create_tables
 from chalicelib.services.suites import Suites
 from chalicelib.settings import Settings
+from tests.meters import ListMeter
 from tests.world import START, SUITES, ListFeed
 
 Json = dict[str, Any]
@@ -31,6 +33,7 @@ EVENTS = Path(__file__).parents[1] / "data" / "events"
 STAGE = "dev"
 PREFIX = f"tilts-{STAGE}"
 REGION = "us-east-1"
+JSON_TYPES = ("application/json", "application/problem+json")
 ACCOUNT = "123456789012"
 QUEUES = {
     "expand": "expand_evaluation",
@@ -39,6 +42,7 @@ QUEUES = {
     "webhook": "notify",
 }
 PEPPER = "the pepper of the stage dev"
+MONTH_CAP = 10**12
 TICK_SECONDS = 0.02
 ONE_AT_A_TIME = threading.Lock()
 
@@ -59,7 +63,7 @@ class TickingClock:
     async def sleep(self, seconds: float) -> None:
         import asyncio
 
-        await asyncio.sleep(min(seconds, 0.01))
+        await asyncio.sleep(min(seconds, 0.05))
 
 
 @dataclass(frozen=True)
@@ -113,15 +117,36 @@ def _session() -> Any:
     return get_session()
 
 
+class BothFeeds(ListFeed):
+    """Keeps what is sent, and sends it to moto's sockets too."""
+
+    def __init__(self, clients: Clients) -> None:
+        super().__init__()
+        self._gateway = GatewayFeed(clients, ListMeter())
+
+    def send(self, connection: str, frame: str) -> None:
+        super().send(connection, frame)
+        self._gateway.send(connection, frame)
+
+    def close(self, connection: str) -> None:
+        super().close(connection)
+        self._gateway.close(connection)
+
+
 class Stage:
     """The stage, and what stands around it: requests, messages, sockets, time."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        secrets: Mapping[str, str] | None = None,
+        base_urls: Mapping[str, str] | None = None,
+    ) -> None:
         self.asked: list[Asked] = []
+        self._base_urls = base_urls or {}
         self.running = "nothing"
         self.clock = TickingClock()
-        self.feed = ListFeed()
         self.clients = HeldClients(self._note)
+        self.feed = BothFeeds(self.clients)
         self._sqs = make_client("sqs")
         create_tables(make_client("dynamodb"), PREFIX)
         make_client("s3").create_bucket(Bucket=f"{PREFIX}-{ACCOUNT}")
@@ -130,7 +155,8 @@ class Stage:
             for name in QUEUES
         }
         ssm = make_client("ssm")
-        for name, value in (("key-pepper", PEPPER), ("openai-api-key", "unset")):
+        kept = {"key-pepper": PEPPER, "openai-api-key": "unset", **(secrets or {})}
+        for name, value in kept.items():
             ssm.put_parameter(
                 Name=f"/tilts/{STAGE}/{name}", Value=value, Type="SecureString"
             )
@@ -139,7 +165,14 @@ class Stage:
     def wire(self) -> wiring.Tilts:
         """The services of a fresh process."""
         return wiring.wire_cloud(
-            Settings(Path(), STAGE, REGION, require_keys=True),
+            Settings(
+                Path(),
+                STAGE,
+                REGION,
+                base_urls=self._base_urls,
+                month_cap_microusd=MONTH_CAP,
+                require_keys=True,
+            ),
             clients=self.clients,
             feed=self.feed,
             clock=self.clock,
@@ -161,31 +194,28 @@ class Stage:
         resource: str,
         body: Any = None,
         key: str | None = None,
-        query: Mapping[str, str] | None = None,
         **parts: str,
     ) -> tuple[int, Any]:
         """A request as API Gateway hands it over: status and body of the reply."""
         event = captured("rest")
+        text = json.dumps(body)
         headers = dict(event["headers"])
         if key is not None:
-            headers |= {"Authorization": f"Bearer {key}", "Idempotency-Key": "once"}
+            headers |= {"Authorization": f"Bearer {key}", "Idempotency-Key": text}
         event |= {
             "resource": resource,
             "httpMethod": method,
             "path": "/v1" + resource.format(**parts),
-            "body": None if body is None else json.dumps(body),
+            "body": None if body is None else text,
             "pathParameters": parts or None,
             "headers": headers,
             "multiValueHeaders": {name: [one] for name, one in headers.items()},
-            "multiValueQueryStringParameters": {
-                name: [one] for name, one in (query or {}).items()
-            }
-            or None,
         }
         event["requestContext"] |= {"resourcePath": resource, "httpMethod": method}
         reply = self.call("api_handler", event, 29.0)
-        text = reply["body"]
-        return reply["statusCode"], json.loads(text) if text else None
+        kind = reply["headers"].get("Content-Type", "").partition(";")[0]
+        said = reply["body"]
+        return reply["statusCode"], json.loads(said) if kind in JSON_TYPES else said
 
     def say(self, kind: str, frame: Any = None, connection: str = "c1=") -> list[Json]:
         """Something happens on a socket: the frames that were sent meanwhile."""
@@ -212,7 +242,11 @@ class Stage:
 
     def lose(self, queue: str) -> None:
         """Every message of a queue is lost."""
-        self._sqs.purge_queue(QueueUrl=self.urls[queue])
+        url = self.urls[queue]
+        while found := self._sqs.receive_message(QueueUrl=url).get("Messages"):
+            for message in found:
+                handle = message["ReceiptHandle"]
+                self._sqs.delete_message(QueueUrl=url, ReceiptHandle=handle)
 
     def work(self) -> None:
         """Deliver all there is, until nothing is."""
@@ -244,10 +278,13 @@ def queue_event(queue: str, message: Json) -> Json:
 
 
 @contextmanager
-def stage_over_moto() -> Iterator[Stage]:
+def stage_over_moto(
+    secrets: Mapping[str, str] | None = None,
+    base_urls: Mapping[str, str] | None = None,
+) -> Iterator[Stage]:
     """A fresh stage, whose services are those of this process."""
     with mock_aws():
-        stage = Stage()
+        stage = Stage(secrets, base_urls)
         wiring.install(stage.tilts)
         try:
             yield stage

@@ -1,0 +1,401 @@
+"""What each function may do: all that it does, and nothing that is dangerous.
+
+Every function is run with everything it can be asked for; each call to AWS that it
+really makes is held against its policy.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chalicelib.aws.secrets import FRESH_SECONDS
+from chalicelib.games import find_game
+from chalicelib.records import NewEvaluation
+from chalicelib.services.episodes import LEASE_SECONDS
+from chalicelib.services.sweeps import ASK_AGAIN_SECONDS
+from deploy.policies import FOLDER, read_stages, render
+from tests.handlers.cloud import STAGE, Stage, captured, stage_over_moto
+from tests.handlers.iam import Need, allows, matches, needs_of
+from tests.modelserver.child import model_server_process
+
+Json = dict[str, Any]
+
+FUNCTIONS = sorted(path.stem for path in (FOLDER / "policy-templates").glob("*.json"))
+POLICIES = sorted(FOLDER.glob("policy-*-*.json"))
+EVERYWHERE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+"""Actions that can be on nothing narrower than everything."""
+
+BY_LAMBDA = {
+    "logs:CreateLogStream", "logs:PutLogEvents", *EVERYWHERE,
+    "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes",
+}  # fmt: skip
+"""What Lambda does in a function's name; none of it is seen here."""
+
+
+def read_policy(function: str, stage: str = STAGE) -> Json:
+    policy: Json = json.loads(
+        (FOLDER / f"policy-{function}-{stage}.json").read_text("utf-8")
+    )
+    return policy
+
+
+def statements(path: Path) -> Iterator[Json]:
+    yield from json.loads(path.read_text("utf-8"))["Statement"]
+
+
+# The files.
+
+
+def test_policies_are_what_their_templates_say() -> None:
+    rendered = dict(render())
+    assert {path.name for path in rendered} == {path.name for path in POLICIES}
+    for path, text in rendered.items():
+        assert path.read_text("utf-8") == text, "make policies"
+
+
+def test_each_function_of_each_stage_has_a_policy_of_its_own() -> None:
+    config = json.loads((FOLDER / "config.json").read_text("utf-8"))
+    assert config["autogen_policy"] is False
+    for stage in read_stages():
+        functions = config["stages"][stage]["lambda_functions"]
+        assert sorted(functions) == FUNCTIONS
+        assert config["stages"][stage]["environment_variables"]["TILTS_STAGE"] == stage
+        for name, settings in functions.items():
+            assert settings["iam_policy_file"] == f"policy-{name}-{stage}.json"
+
+
+def test_stages_differ_in_names_and_money_alone() -> None:
+    config = json.loads((FOLDER / "config.json").read_text("utf-8"))
+    shapes = []
+    for stage in config["stages"].values():
+        functions = stage["lambda_functions"]
+        for settings in functions.values():
+            settings.pop("iam_policy_file")
+            settings.pop("reserved_concurrency", None)
+        shapes.append(functions)
+    assert shapes[0] == shapes[1]
+
+
+# What must not be in them.
+
+
+@pytest.mark.parametrize("path", POLICIES, ids=lambda path: path.stem)
+def test_a_policy_names_actions_and_resources(path: Path) -> None:
+    stage = path.stem.rpartition("-")[2]
+    for statement in statements(path):
+        assert set(statement) <= {"Sid", "Effect", "Action", "Resource", "Condition"}
+        assert statement["Effect"] == "Allow"
+        assert not [action for action in statement["Action"] if "*" in action]
+        if set(statement["Action"]) <= EVERYWHERE:
+            continue
+        for resource in statement["Resource"]:
+            service, _, _, name = resource.removeprefix("arn:aws:").split(":", 3)
+            is_named = f"tilts-{stage}" in name or f"/tilts/{stage}" in name
+            assert is_named or service == "execute-api", resource
+            assert not name.startswith("*") or service == "execute-api", resource
+
+
+def test_a_bucket_is_one_of_the_own_account() -> None:
+    for path in POLICIES:
+        for statement in statements(path):
+            if any(action.startswith("s3:") for action in statement["Action"]):
+                same = statement["Condition"]["StringEquals"]["aws:ResourceAccount"]
+                assert same == "${aws:PrincipalAccount}"
+
+
+FORBIDDEN = {
+    "*": [
+        "dynamodb:Scan", "dynamodb:DeleteTable", "dynamodb:UpdateTable",
+        "s3:DeleteBucket", "s3:PutBucketPolicy", "s3:DeleteObjectVersion",
+        "ssm:PutParameter", "iam:PassRole", "lambda:InvokeFunction", "sqs:PurgeQueue",
+        "sts:AssumeRole", "kms:Decrypt", "logs:DeleteLogGroup",
+    ],
+    "play_episodes": ["dynamodb:DeleteItem", "s3:DeleteObject"],
+    "api_handler": [
+        "dynamodb:DeleteItem", "s3:DeleteObject", "sqs:ReceiveMessage",
+        "sqs:DeleteMessage", "execute-api:ManageConnections",
+    ],
+    "sweep": ["ssm:GetParametersByPath", "dynamodb:DeleteItem", "s3:DeleteObject"],
+    "broadcast": ["ssm:GetParametersByPath", "s3:PutObject"],
+    "websocket_connect": ["dynamodb:Query", "sqs:SendMessage", "s3:GetObject"],
+    "websocket_message": ["sqs:SendMessage", "ssm:GetParametersByPath", "s3:PutObject"],
+    "websocket_disconnect": ["dynamodb:PutItem", "sqs:SendMessage", "s3:GetObject"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_may_do_nothing_that_is_dangerous_in_its_hands(
+    function: str,
+) -> None:
+    granted = {a for s in read_policy(function)["Statement"] for a in s["Action"]}
+    forbidden = {*FORBIDDEN["*"], *FORBIDDEN.get(function, ())}
+    assert granted & forbidden == set()
+
+
+def test_only_rows_of_the_live_feed_are_ever_deleted() -> None:
+    for function in FUNCTIONS:
+        for table in ("evaluations", "episodes", "catalogue"):
+            need = (
+                "dynamodb:DeleteItem",
+                f"arn:aws:dynamodb:us-east-1:123456789012:table/tilts-dev-{table}",
+            )
+            assert not allows(read_policy(function), need)
+
+
+# What is done.
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    with (
+        pytest.MonkeyPatch.context() as environment,
+        model_server_process("--name", "gpt-6-luna=tilts-weak") as server,
+    ):
+        environment.setenv("AWS_REGION", "us-east-1")
+        secrets = {"openai-api-key": server.key}
+        with stage_over_moto(secrets, {"openai": server.openai_url}) as made:
+            do_everything(made)
+            yield made
+
+
+def do_everything(stage: Stage) -> None:
+    """Every function is asked for all it can do."""
+    _, key = stage.tilts.access.create("admin", "owner", "for tests")
+    follow_and_leave(stage)
+    play_models(stage, key)
+    change_evaluations(stage, key)
+    tell_a_server(stage)
+    read_all(stage, key)
+    visit(stage)
+    sweep(stage, key)
+
+
+def follow_and_leave(stage: Stage) -> None:
+    for name in ("c1=", "c2=", "c3="):
+        stage.say("connect", connection=name)
+        stage.say("message", {"action": "watch", "topic": "live"}, name)
+    stage.feed.gone.add("a1b2c3d4e5/v1/c3=")
+    stage.say("message", {"action": "nonsense"}, "c2=")
+    stage.say("message", {"action": "unwatch", "topic": "live"}, "c2=")
+    stage.say("disconnect", connection="c2=")
+
+
+def play_models(stage: Stage, key: str) -> None:
+    wanted = {
+        "suite": "tiny-1",
+        "players": ["openai~gpt-6-luna~low"],
+        "budget_microusd": 10**9,
+        "visibility": "team",
+    }
+    status, made = stage.request("POST", "/evaluations", wanted, key)
+    assert status == 202, made
+    status, ticket = stage.request("POST", "/tickets", None, key)
+    assert status in (200, 201), ticket
+    topic = f"evaluation:{made['id']}"
+    stage.say("message", {"action": "watch", "topic": topic, **ticket})
+    # Each function reads secrets by itself: what others have read is too old by then.
+    stage.clock.turn(FRESH_SECONDS)
+    stage.deliver("expand")
+    stage.clock.turn(FRESH_SECONDS)
+    stage.deliver("play", seconds=131.0)
+    stage.work()
+    assert stage.tilts.store.money(made["id"]).spent_microusd > 0
+
+
+def change_evaluations(stage: Stage, key: str) -> None:
+    wanted = {"suite": "tiny-1", "players": ["baseline~random~1"], "name": "changed"}
+    _, made = stage.request("POST", "/evaluations", wanted, key)
+    one = {"evaluation_id": made["id"]}
+    stage.deliver("expand")
+    for episode in stage.tilts.store.episodes(made["id"], None, 3, None).items:
+        stage.say("message", {"action": "watch", "topic": f"episode:{episode.id}"})
+    for act in ("pause", "resume", "publish"):
+        path = f"/evaluations/{{evaluation_id}}/{act}"
+        status, said = stage.request("POST", path, None, key, **one)
+        assert status == 200, said
+        stage.deliver("expand")
+    stage.work()
+    added = {"players": ["baseline~safest~1"], "budget_microusd": 0}
+    stage.request("POST", "/evaluations/{evaluation_id}/entries", added, key, **one)
+    stage.work()
+    stage.request("POST", "/evaluations/{evaluation_id}/retry", {}, key, **one)
+    stage.work()
+    _, other = stage.request(
+        "POST", "/evaluations", {**wanted, "name": "cancelled"}, key
+    )
+    path = "/evaluations/{evaluation_id}/cancel"
+    stage.deliver("expand")
+    stage.lose("play")
+    status, said = stage.request("POST", path, None, key, evaluation_id=other["id"])
+    assert status == 200, said
+    stage.work()
+
+
+def tell_a_server(stage: Stage) -> None:
+    # Not over REST, which looks first whether the address may be called.
+    wanted = NewEvaluation("tiny-1", ("mock~random~1",), webhook="https://127.0.0.1/")
+    stage.tilts.evaluations.create(wanted, "owner", None)
+    stage.deliver("expand")
+    stage.deliver("play")
+    stage.clock.turn(FRESH_SECONDS)
+    stage.deliver("webhook")
+    stage.work()
+
+
+def read_all(stage: Stage, key: str) -> None:
+    stage.clock.turn(FRESH_SECONDS)
+    evaluation = stage.tilts.store.evaluations({}, 100, None).items[-1]
+    (episode, *_) = stage.tilts.store.episodes(evaluation.id, None, 1, None).items
+    names = {
+        "evaluation_id": evaluation.id,
+        "episode_id": episode.id,
+        "suite_id": "tiny-1",
+        "task_id": episode.task,
+        "board_id": "tiny-1",
+    }
+    for path in (
+        "/health", "/games", "/models", "/players", "/suites", "/suites/{suite_id}",
+        "/suites/{suite_id}/tasks", "/tasks/{task_id}", "/evaluations",
+        "/evaluations/{evaluation_id}", "/evaluations/{evaluation_id}/episodes",
+        "/evaluations/{evaluation_id}/results", "/episodes/{episode_id}",
+        "/episodes/{episode_id}/events", "/episodes/{episode_id}/transcript",
+        "/episodes/{episode_id}/calls", "/leaderboards", "/leaderboards/{board_id}",
+        "/live", "/kill-switch", "/me", "/keys",
+    ):  # fmt: skip
+        parts = {name: one for name, one in names.items() if f"{{{name}}}" in path}
+        status, said = stage.request("GET", path, None, key, **parts)
+        assert status < 500, (path, said)
+    quote = {"suite": "tiny-1", "players": ["baseline~random~1"]}
+    assert stage.request("POST", "/quotes", quote, key)[0] == 200
+    _, made = stage.request("POST", "/keys", {"role": "viewer", "team": "blue"}, key)
+    path = "/keys/{key_id}"
+    assert stage.request("DELETE", path, None, key, key_id=made["id"])[0] == 200
+    for stopped in (True, False):
+        body = {"stopped": stopped}
+        assert stage.request("POST", "/kill-switch", body, key)[0] == 200
+
+
+def visit(stage: Stage) -> None:
+    """A visitor solves a task, and leaves another one unfinished."""
+    tasks = stage.tilts.suites.suite("tiny-1").tasks
+    task = next(one for one in tasks if one.game == "MM-I")
+    game = find_game(task.game)
+    guess = game.reveal(game.new(task.variant, task.seed))["secret"]
+    assert stage.request("POST", "/episodes", {"task": task.id})[0] == 201
+    status, started = stage.request("POST", "/episodes", {"task": task.id})
+    assert status == 201, started
+    status, moved = stage.request(
+        "POST",
+        "/episodes/{episode_id}/moves",
+        {"step": 1, "move": {"guess": guess}, "token": started["token"]},
+        episode_id=started["id"],
+    )
+    assert (status, moved["status"]) == (200, "finished")
+
+
+def sweep(stage: Stage, key: str) -> None:
+    stage.work()
+    wanted = {"suite": "tiny-1", "players": ["baseline~random~1"], "name": "left"}
+    stage.request("POST", "/evaluations", wanted, key)
+    stage.lose("expand")
+    stage.call("sweep", captured("schedule"))
+    stage.deliver("expand")
+    stage.lose("play")
+    evaluation = stage.tilts.store.evaluations({}, 1, None).items[0]
+    (left, *_) = stage.tilts.store.episodes(evaluation.id, None, 1, None).items
+    stage.tilts.store.claim(left.id, "dead", stage.clock.now(), LEASE_SECONDS)
+    stage.clock.turn(ASK_AGAIN_SECONDS)
+    stage.call("sweep", captured("schedule"))
+    stage.clock.turn(25 * 3600.0)
+    stage.call("sweep", captured("schedule"))
+    stage.work()
+
+
+def needs(stage: Stage, function: str) -> set[Need]:
+    return {
+        need
+        for who, service, operation, arguments in stage.asked
+        if who == function
+        for need in needs_of(service, operation, arguments)
+    }
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_all_that_a_function_asks_of_aws_is_allowed(
+    stage: Stage, function: str
+) -> None:
+    found = needs(stage, function)
+    assert found, f"{function} was never seen at work"
+    policy = read_policy(function)
+    assert sorted(need for need in found if not allows(policy, need)) == []
+
+
+LARGE_TEXT = ("s3:GetObject tilts-dev-*/texts/*", "s3:PutObject tilts-dev-*/texts/*")
+LAGGING_ROW = ("dynamodb:UpdateItem table/tilts-dev-evaluations",)
+SECRETS_BELOW = ("ssm:GetParametersByPath parameter/tilts/dev/*",)
+"""AWS asks for the path or for what is below it, as the path is written."""
+
+OTHER_EPISODES = ("dynamodb:BatchGetItem table/tilts-dev-episodes",)
+SELDOM: dict[str, tuple[str, ...]] = {
+    "api_handler": (*LARGE_TEXT, *SECRETS_BELOW),
+    "broadcast": (LARGE_TEXT[0], *LAGGING_ROW),
+    "expand_evaluation": (
+        *LARGE_TEXT,
+        *SECRETS_BELOW,
+        # A plan of more than five hundred episodes goes on in another message.
+        "sqs:GetQueueUrl tilts-dev-expand",
+        "sqs:SendMessage tilts-dev-expand",
+    ),
+    "notify": (
+        *LAGGING_ROW,
+        *OTHER_EPISODES,
+        *SECRETS_BELOW,
+        # The pepper, which in this process another function has read.
+        "ssm:GetParametersByPath parameter/tilts/dev",
+    ),
+    "play_episodes": (*LARGE_TEXT, *SECRETS_BELOW),
+    "sweep": LARGE_TEXT,
+    "websocket_message": (LARGE_TEXT[0], *LAGGING_ROW, *OTHER_EPISODES),
+}
+"""What is granted and not seen here, because it is needed seldom."""
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_nothing_is_allowed_that_is_never_done(stage: Stage, function: str) -> None:
+    found = needs(stage, function)
+    unused = {
+        f"{action} {resource.rpartition(':')[2]}"
+        for statement in read_policy(function)["Statement"]
+        for action in set(statement["Action"]) - BY_LAMBDA
+        for resource in statement["Resource"]
+        if not any(action == done and matches(resource, what) for done, what in found)
+    }
+    assert sorted(unused) == sorted(SELDOM.get(function, ()))
+
+
+# The evaluator of policies.
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "expected"),
+    [
+        ("arn:aws:sqs:*:*:a", "arn:aws:sqs:x:1:a", True),
+        ("arn:aws:sqs:*:*:a", "arn:aws:sqs:x:1:ab", False),
+        ("a?c", "abc", True),
+        ("a.c", "abc", False),
+        ("table/t/index/*", "table/t", False),
+    ],
+)
+def test_patterns_match_as_in_iam(pattern: str, text: str, expected: bool) -> None:
+    assert matches(pattern, text) is expected
+
+
+def test_what_no_statement_allows_is_refused() -> None:
+    policy = read_policy("websocket_connect")
+    live = "arn:aws:dynamodb:us-east-1:123456789012:table/tilts-dev-live"
+    assert allows(policy, ("dynamodb:PutItem", live))
+    assert not allows(policy, ("dynamodb:DeleteItem", live))
+    assert not allows(policy, ("dynamodb:PutItem", live.replace("dev", "prod")))
