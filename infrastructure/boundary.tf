@@ -4,7 +4,6 @@ data "aws_iam_policy_document" "boundary" {
     sid = "Items"
     actions = [
       "dynamodb:BatchGetItem",
-      "dynamodb:ConditionCheckItem",
       "dynamodb:DeleteItem",
       "dynamodb:GetItem",
       "dynamodb:PutItem",

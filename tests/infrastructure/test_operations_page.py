@@ -7,6 +7,8 @@ import pytest
 
 from chalicelib.settings import PROVIDERS, STAGE
 from tests.infrastructure import FILES, FOLDER, ROOT, blocks
+from tests.infrastructure.test_metrics import ALARMS, conditions
+from tests.infrastructure.test_tables import QUEUES, TABLES, handlers
 
 PAGE = (ROOT / "docs" / "operations.md").read_text("utf-8")
 CLOUD = PAGE.partition("## In AWS")[2]
@@ -85,3 +87,18 @@ def test_commands_of_the_page_exist() -> None:
         assert re.search(rf"^{target}:", makefile, re.M), target
     for word in set(re.findall(r"deploy-lambda\.sh (\w+)", PAGE)):
         assert re.search(rf'"{word}"', (ROOT / "deploy/__main__.py").read_text("utf-8"))
+
+
+def test_the_number_of_metrics_that_alarms_cost_is_right() -> None:
+    times = {
+        None: 1,
+        "${local.queues}": len(QUEUES),
+        "${local.function_names}": len(handlers()),
+        "${local.tables}": len(TABLES["tables"]),
+    }
+    count = sum(
+        times[alarm.get("for_each")] * len(list(conditions(alarm)))
+        for alarm in ALARMS.values()
+    )
+    assert f"({count} metrics, ten free)" in PAGE
+    assert f"${(count - 10) * 0.1:.2f} for alarms" in PAGE
