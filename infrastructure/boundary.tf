@@ -17,8 +17,15 @@ data "aws_iam_policy_document" "boundary" {
 
   statement {
     sid       = "Objects"
-    actions   = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
+    actions   = ["s3:GetObject", "s3:PutObject"]
     resources = [for folder in ["transcripts", "texts"] : "${aws_s3_bucket.bucket.arn}/${folder}/*"]
+  }
+
+  # What is deleted is what has been packed; an earlier version stays for 30 days.
+  statement {
+    sid       = "PackedObjects"
+    actions   = ["s3:DeleteObject"]
+    resources = ["${aws_s3_bucket.bucket.arn}/transcripts/*/single/*"]
   }
 
   statement {
