@@ -9,7 +9,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 CHECKOV := .venv/checkov
 
-.PHONY: help run test verify check scan bench playthrough golden backup key demo openapi policies browser package deploy clean
+.PHONY: help run test verify check scan bench simulate playthrough golden backup key demo openapi policies browser package deploy clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -49,6 +49,9 @@ scan: $(READY) $(CHECKOV)/.ready  ## checkov over infrastructure/ and what Chali
 
 bench: $(READY)  ## the tables of docs/benchmarks.md
 	$(BIN)/python -m bench
+
+simulate: $(READY)  ## play SEEDS= runs among faults, from FIRST= on
+	@$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),1000) --first $(or $(FIRST),0)
 
 playthrough: $(READY)  ## write a golden playthrough of GAME= (a code such as MS-I)
 	$(BIN)/python -m tests.playthroughs $(GAME)

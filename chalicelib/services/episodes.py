@@ -312,7 +312,12 @@ class Episodes:
                 await self._step_back(sitting)
                 raise LeftError from refusal
             event = refusal.existing
-        sitting.transcript.add(event)
+        try:
+            sitting.transcript.add(event)
+        except EngineChangedError as error:
+            # Our own call, taken up by a worker of other rules.
+            await self._step_back(sitting)
+            raise LeftError from error
         teller.note(sitting.episode, event.n)
 
     async def _check_status(self, sitting: Sitting) -> None:

@@ -1,5 +1,6 @@
 """Runs by their seed: the same seed is the same run, to the last io point."""
 
+import gc
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,6 +43,18 @@ def listening() -> Iterator[Surprises]:
         log.propagate = was
 
 
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """A run is short: looking for garbage in the middle of it costs a quarter of it."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
 def run_seed(seed: int, parts: Parts = REAL) -> Simulation:
     """Play the run of a seed. Violation, which says how to play it again."""
     dice = Random(f"tilts {seed}")
@@ -59,7 +72,7 @@ def run_scenario(
     scenario: Scenario, dice: Random, fates: Fates, parts: Parts = REAL
 ) -> Simulation:
     """Play a scenario, and check what it leaves."""
-    with listening() as surprises:
+    with listening() as surprises, uncollected():
         simulation = Simulation(scenario, dice, fates, parts).run()
         check(simulation)
     if surprises.found:
