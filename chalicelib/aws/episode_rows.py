@@ -83,8 +83,7 @@ class EpisodeRows(PlanRows):
         )
         if item is None:
             return None
-        if item["barren"] == 1:
-            self.note_start(item)
+        self.note_start(item)
         return read_episode(item)
 
     def renew(self, episode_id: str, epoch: int, until: float) -> bool:
@@ -224,9 +223,11 @@ class EpisodeRows(PlanRows):
         only = ""
         values: dict[str, Any] = {}
         if status is not None:
-            # A row may say open while its episode is over, or soon to be open.
-            only = "state IN (:waiting, :playing) OR begins_with(state, :status)"
-            values = {**OPEN_STATES, "status": status}
+            only, values = "begins_with(state, :status)", {"status": status}
+            if status == "failed":
+                # One that is being opened again may have got no further than this.
+                only += " OR state = :waiting AND turn > :zero"
+                values |= {"waiting": "waiting", "zero": 0}
             at_once = READ_AT_ONCE
         rows = self.plan(evaluation, after, before, newest, only, at_once, **values)
         for row in rows:

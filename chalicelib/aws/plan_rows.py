@@ -2,9 +2,10 @@
 
 A plan row `L#<serial>` stands beside each episode, in the evaluation's own partition,
 so that lists and counts of one evaluation are strongly consistent. Its `state` may lag
-behind the episode only in one direction: it says open while the episode may be over,
-never the other way round. So nothing is taken for finished too early; and whoever
-counts looks after rows that lag.
+behind the episode, where a worker died between two writes, but only in one direction:
+it says open while the episode is over, or waiting while it is played, never the other
+way round. So nothing is taken for finished too early; whoever counts looks after rows
+that lag, and the next claim after those that are played.
 
 `turn` counts the times an episode was closed or opened again, on both: a row is only
 ever written by a later turn than its own, so a write that comes late changes nothing.

@@ -369,10 +369,33 @@ def test_a_worker_that_dies_between_closing_and_noting_it_holds_nothing_up(
         with pytest.raises(BrokenOffError):
             store.close(episode.id, "finished", "won", None)
     cloud.dynamodb.around = lambda o, a, call: call()
-    assert len(list(store.episodes("ev_1", "finished", 200, None).items)) == 130
     assert list(store.episodes("ev_1", "waiting", 200, None).items) == []
     assert not store.has_open("ev_1")
+    assert len(list(store.episodes("ev_1", "finished", 200, None).items)) == 130
     assert store.tally("ev_1") == {"finished.won": 130}
+
+
+def test_a_worker_that_dies_between_claiming_and_noting_it_is_noted_by_the_next(
+    cloud: Cloud,
+) -> None:
+    store = cloud.store
+    store.create_episodes([make_episode()])
+    name = make_episode().id
+
+    def die(o: str, arguments: Json, call: Callable[[], Any]) -> Any:
+        if o == "update_item" and arguments["TableName"].endswith("evaluations"):
+            raise BrokenOffError
+        return call()
+
+    cloud.dynamodb.around = die
+    with pytest.raises(BrokenOffError):
+        store.claim(name, "w1", NOW, LEASE)
+    cloud.dynamodb.around = lambda o, a, call: call()
+    assert store.tally("ev_1") == {"playing": 1}, "looked after"
+    assert store.has_open("ev_1")
+    held = store.claim(name, "w2", NOW + LEASE + 1, LEASE)
+    assert held is not None
+    assert list(store.episodes("ev_1", "playing", 10, None).items) == [held]
 
 
 def test_what_is_noted_late_of_an_earlier_end_changes_nothing(cloud: Cloud) -> None:
