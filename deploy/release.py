@@ -127,15 +127,16 @@ def go_back(cloud: Cloud) -> Json:
 
 
 def release_before(releases: list[Json]) -> Json:
-    """The release that a rollback goes to; after a rollback, one further. DeployError."""
-    real = [one for one in releases if "restores" not in one]
+    """What ran before the newest release; after a rollback, one further. DeployError."""
     if not releases:
         raise DeployError("Nothing was deployed that could be gone back to.")
-    current = releases[-1].get("restores", releases[-1]["at"])
-    older = [one for one in real if one["at"] < current]
-    if not older:
-        raise DeployError(f"There is no release before {describe(releases[-1])}")
-    return older[-1]
+    places = {one["at"]: place for place, one in enumerate(releases)}
+    place = len(releases) - 1
+    while place >= 0 and "restores" in releases[place]:
+        place = places.get(releases[place]["restores"], -1)
+    if place < 1:
+        raise DeployError("There is no release before this one, or none is kept.")
+    return releases[place - 1]
 
 
 def describe(release: Json) -> str:

@@ -4,6 +4,8 @@ import json
 from typing import Any
 from urllib.parse import parse_qsl
 
+import app
+
 Json = dict[str, Any]
 
 SOCKET_KEYS = {
@@ -13,17 +15,26 @@ SOCKET_KEYS = {
 }
 
 
+def find_route(path: str) -> tuple[str, dict[str, str]]:
+    """The route of the app that a path leads to, and what its names stand for."""
+    parts = path.split("/")
+    for route in app.app.routes:
+        names = route.split("/")
+        pairs = list(zip(names, parts, strict=False))
+        if len(names) == len(parts) and all(
+            name == part or name.startswith("{") for name, part in pairs
+        ):
+            return route, {n.strip("{}"): p for n, p in pairs if n.startswith("{")}
+    raise AssertionError(f"no route of the app is {path}")
+
+
 def rest_event(key: str, method: str, path: str, body: Any = None) -> Json:
     """A request for one of the deployed API's routes, with an access key."""
     bare, _, query = path.partition("?")
     values: dict[str, list[str]] = {}
     for name, value in parse_qsl(query):
         values.setdefault(name, []).append(value)
-    parts = bare.strip("/").split("/")
-    route, parameters = bare, {}
-    if len(parts) > 1:
-        parameters = {"id": parts[1]}
-        route = "/".join(["", parts[0], "{id}", *parts[2:]])
+    route, parameters = find_route(bare)
     headers = {"host": "api.example.org", "content-type": "application/json"}
     if key:
         headers["authorization"] = f"Bearer {key}"

@@ -12,12 +12,12 @@ from deploy.cloud import QUEUES
 from deploy.functions import deployed_functions, sha_of
 from deploy.package import Package
 from deploy.records import CHALICE, LOCK, RELEASES, Records, package_key
-from tests.deploy.stage import Stage
+from tests.deploy.stage import ROOT, Stage
 
 Json = dict[str, Any]
 
-SECONDS = 60
-OVER = ("finished", "unplayed", "failed")
+SECONDS = 120
+SCHEDULED = json.loads((ROOT / "tests/data/events/schedule.json").read_text("utf-8"))
 
 
 def record_of(stage: Stage) -> Json:
@@ -35,7 +35,7 @@ def wait_for(found: Callable[[], Any]) -> Any:
     ends = time.monotonic() + SECONDS
     while not (value := found()):
         assert time.monotonic() < ends, "nothing was found"
-        time.sleep(0.2)
+        time.sleep(0.5)
     return value
 
 
@@ -85,13 +85,15 @@ def test_an_evaluation_is_played_and_watched_through_what_was_deployed(
     assert stage.call("GET", "/me")["body"]["role"] == "admin"
     stage.tell_socket("connect")
     stage.tell_socket("message", {"action": "watch", "topic": "live"})
-    asked = {"suite": "tiny-1", "players": ["baseline~safest~1"]}
+    asked = {"suite": "tiny-1", "players": ["baseline~random~1"]}
     made_evaluation = stage.call("POST", "/evaluations", asked)
     assert made_evaluation["status"] == 202, made_evaluation
     path = f"/evaluations/{made_evaluation['body']['id']}"
 
     def finished() -> Json | None:
-        body: Json = stage.call("GET", path)["body"]
+        reply = stage.call("GET", path)
+        assert reply["status"] == 200, reply
+        body: Json = reply["body"]
         return body if body["status"] == "finished" else None
 
     evaluation = wait_for(finished)
@@ -100,6 +102,7 @@ def test_an_evaluation_is_played_and_watched_through_what_was_deployed(
     assert len(results) == 8
     check_rows(stage, results[0]["episode"])
     check_frames(stage, results[0]["episode"])
+    stage.invoke("tilts-dev-sweep", SCHEDULED)
     wrong = [one for one in stage.noted("invocations") if one["failed"]]
     assert not wrong
 
