@@ -102,3 +102,17 @@ def test_the_number_of_metrics_that_alarms_cost_is_right() -> None:
     )
     assert f"({count} metrics, ten free)" in PAGE
     assert f"${(count - 10) * 0.1:.2f} for alarms" in PAGE
+
+
+def test_the_cost_of_episodes_follows_from_its_parts() -> None:
+    section = PAGE.partition("\n## What it costs")[2]
+    block = section.partition("```")[2].partition("```")[0]
+    *parts, whole = [float(cost) for cost in re.findall(r"\$(\d\.\d{3})\b(?!e)", block)]
+    assert len(parts) == 5
+    assert sum(parts) == pytest.approx(whole, abs=0.001)
+    rows = re.findall(r"^\| ([\d,]+) \| \$([\d,]+) \| \$\d", section, re.M)
+    assert len(rows) == 3
+    for episodes, dollars in rows:
+        costs = int(episodes.replace(",", "")) / 1000 * whole
+        # Up to $25 a month besides: what is paid when idle, and metrics.
+        assert costs <= float(dollars.replace(",", "")) <= costs * 1.01 + 26
