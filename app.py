@@ -18,6 +18,7 @@ from chalicelib.routes import (
     models,
 )
 from chalicelib.routes.endpoints import restate_refusal
+from chalicelib.routes.origins import name_origin
 from chalicelib.triggers import (
     connection_of,
     handle_messages,
@@ -33,6 +34,7 @@ app = Chalice(app_name="tilts", configure_logs=False)
 app.experimental_feature_flags.update(["WEBSOCKETS"])
 
 app.register_middleware(observe, "all")
+app.register_middleware(name_origin, "http")
 app.register_middleware(restate_refusal, "http")
 for noun in (catalogue, models, evaluations, episodes, leaderboards, access):
     app.register_blueprint(noun.routes.blueprint)

@@ -27,6 +27,7 @@ class Settings:
     stage: str = ""
     region: str = ""
     bucket: str = ""
+    origins: tuple[str, ...] = ()
     keys: Mapping[str, str | None] = field(default_factory=dict, repr=False)
     base_urls: Mapping[str, str | None] = field(default_factory=dict)
     compatible_models: str = ""
@@ -54,6 +55,7 @@ def read_settings() -> Settings:
         region=environment.get("AWS_REGION")
         or environment.get("AWS_DEFAULT_REGION", ""),
         bucket=environment.get("TILTS_BUCKET", ""),
+        origins=tuple(environment.get("TILTS_ORIGINS", "").replace(",", " ").split()),
         keys={name: secrets.get(f"{name.upper()}_API_KEY") for name in PROVIDERS},
         base_urls={
             name: environment.get(f"{name.upper()}_BASE_URL") for name in PROVIDERS

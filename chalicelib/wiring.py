@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -280,7 +281,7 @@ def install(services: Tilts | None) -> None:
 def wire(settings: Settings) -> Tilts:
     """The services of this process: of the cloud if it has a stage. StartError."""
     if settings.stage:
-        return wire_cloud(settings)
+        return wire_cloud(settings, logger=logging.getLogger())
     return wire_local(SilentFeed(), settings, settings.data)
 
 
@@ -328,8 +329,9 @@ def wire_cloud(
     feed: LiveFeed | None = None,
     clock: Clock | None = None,
     suites: Suites | None = None,
+    logger: logging.Logger | None = None,
 ) -> Tilts:
-    """The services of one function of a stage. StartError."""
+    """The services of one function of a stage, and its logs. StartError."""
     from concurrent.futures import ThreadPoolExecutor
     from typing import cast
 
@@ -347,6 +349,8 @@ def wire_cloud(
     clock, prefix = clock or SystemClock(), f"tilts-{settings.stage}"
     meter = EmfMeter(settings.stage)
     observer = Observer(settings.stage, meter)
+    if logger is not None:
+        observer.take_over(logger)
     secrets = Secrets(clients.get("ssm"), settings.stage, clock)
     pooled = Pooled(ThreadPoolExecutor(THREADS, thread_name_prefix="outside"))
     ways = Ways(

@@ -45,11 +45,11 @@ class Observer:
     """Logs and metrics of one process: what each invocation says is told apart."""
 
     def __init__(
-        self, stage: str, meter: EmfMeter, stream: TextIO = sys.stdout
+        self, stage: str, meter: EmfMeter, stream: TextIO | None = None
     ) -> None:
         self._meter = meter
         self._formatter = RedactingFormatter(utc=True, use_rfc3339=True, stage=stage)
-        self.handler = logging.StreamHandler(stream)
+        self.handler = logging.StreamHandler(stream or sys.stdout)
         self.handler.setFormatter(self._formatter)
 
     def take_over(self, logger: logging.Logger) -> None:

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from chalicelib.errors import TiltsError
 from chalicelib.routes.bodies import Body, read_body, read_query
+from chalicelib.routes.origins import PREFLIGHT
 from chalicelib.routes.roles import role_of
 from chalicelib.services.access import Caller
 from chalicelib.wiring import tilts
@@ -149,6 +150,7 @@ class Routes:
                 name=view.__name__,
                 # What is not JSON is refused by read_body, with a sentence.
                 content_types=["*/*"],
+                cors=PREFLIGHT,
             )(handle)
             return view
 
