@@ -11,6 +11,7 @@ from chalicelib.aws.secrets import UNSET
 from chalicelib.services import messages
 from chalicelib.services.webhooks import WEBHOOK
 from chalicelib.settings import PROVIDERS
+from deploy import cloud as deployed
 from tests.infrastructure import (
     BLOCK,
     FOLDER,
@@ -78,6 +79,16 @@ def test_tables_are_paid_by_use_and_cannot_be_lost() -> None:
     assert blocks("variable")["deletion_protection"]["default"] is True
     assert made["point_in_time_recovery"]["enabled"] is True
     assert made["server_side_encryption"]["enabled"] is True
+
+
+# What the deployment looks for.
+
+
+def test_the_deployment_looks_for_what_terraform_makes() -> None:
+    assert set(deployed.QUEUES) == set(QUEUES)
+    (parameter,) = resources("aws_ssm_parameter").values()
+    assert set(deployed.SECRETS) == set(parameter["for_each"])
+    assert resources("aws_iam_policy")["boundary"]["name"] == "${local.prefix}-boundary"
 
 
 # Functions.
