@@ -1,5 +1,6 @@
 """Objects of the S3 bucket."""
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
@@ -7,7 +8,10 @@ from botocore.exceptions import ClientError
 
 from chalicelib.aws.items import call
 
-MISSING: Final = frozenset({"NoSuchKey", "404"})
+log = logging.getLogger("tilts.objects")
+
+MISSING: Final = frozenset({"NoSuchKey", "404", "AccessDenied", "403"})
+"""Who may not list the bucket is told that what is missing is denied."""
 DELETED_AT_ONCE: Final = 1_000
 
 
@@ -29,7 +33,9 @@ class Objects:
         try:
             found: bytes = call(self._read, **arguments)
         except ClientError as error:
-            if error.response["Error"]["Code"] in MISSING:
+            code = error.response["Error"]["Code"]
+            if code in MISSING:
+                log.warning("%s: %s", key, code)
                 return None
             raise
         return found

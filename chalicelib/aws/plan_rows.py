@@ -85,8 +85,8 @@ class PlanRows(Rows):
             only=only,
             at_once=at_once,
             pk=evaluation,
-            first=plan_key(0 if after is None else after + 1),
-            last=plan_key(LAST if before is None else before - 1),
+            first=plan_key(0 if after is None else min(after + 1, LAST)),
+            last=plan_key(LAST if before is None else max(before - 1, 0)),
             **values,
         )
 

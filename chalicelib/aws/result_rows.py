@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Final
 
-from chalicelib.aws.base import ABSENT, META, Rows
+from chalicelib.aws.base import ABSENT, META, Rows, for_each
 from chalicelib.aws.items import Item
 from chalicelib.errors import RequestError
 from chalicelib.records import Page, Result
@@ -15,7 +15,12 @@ UNPLANNED: Final = "U#"
 
 
 class ResultRows(Rows):
-    """The part of the store that knows results."""
+    """The part of the store that knows results.
+
+    `public` are evaluations that this process has seen to be public.
+    """
+
+    public: set[str]
 
     def finish(self, result: Result) -> None:
         episode = self.episode_items.get(result.episode, META)
@@ -63,12 +68,14 @@ class ResultRows(Rows):
                 "board = :board", index="board", board=board_key(suite, game)
             )
         )
-        names = {row["pk"] for row in rows}
-        evaluations = self.evaluation_items.get_many((name, META) for name in names)
-        public = {
-            pk for (pk, _), e in evaluations.items() if e["visibility"] == "public"
-        }
-        return [self._read_result(row) for row in rows if row["pk"] in public]
+        for_each(self._note_public, {row["pk"] for row in rows} - self.public)
+        return [self._read_result(row) for row in rows if row["pk"] in self.public]
+
+    def _note_public(self, evaluation: str) -> None:
+        """Remember an evaluation that is public: there is no way back."""
+        item = self.evaluation_items.get(evaluation, META)
+        if item is not None and item["visibility"] == "public":
+            self.public.add(evaluation)
 
     def _read_result(self, item: Item) -> Result:
         return Result(**self.texts.read(item))

@@ -49,3 +49,4 @@ class DynamoStore(
         self.objects = Objects(s3, cache(bucket))
         self.texts = Texts(self.objects)
         self.clock = clock
+        self.public = set()

@@ -14,6 +14,7 @@ from typing import Final
 
 from chalicelib.aws.base import META, PRESENT, Rows, for_each
 from chalicelib.aws.items import Item
+from chalicelib.aws.plan_rows import OPEN
 
 FOLDER: Final = "transcripts"
 ELSEWHERE: Final = "none"
@@ -36,6 +37,8 @@ class TranscriptRows(Rows):
 
     def transcript(self, episode_id: str) -> bytes | None:
         item = self.episode_items.get(episode_id, META)
+        if item is not None and item["status"] in OPEN:
+            return None
         member = self._packed(item)
         if member is None:
             member = self.objects.get(single_key(evaluation_of(item), episode_id))

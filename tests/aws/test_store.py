@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from chalicelib.aws.items import Table, name_attributes, read_item, write_item
 from chalicelib.aws.tables import read_tables
@@ -13,7 +14,7 @@ from chalicelib.aws.transcript_rows import TranscriptRows
 from chalicelib.errors import ConflictError, NotFoundError, RequestError
 from chalicelib.events import canonical_json
 from chalicelib.interfaces import Store
-from chalicelib.records import Call
+from chalicelib.records import Call, Episode
 from tests.interfaces.rows import (
     LEASE,
     NOW,
@@ -218,13 +219,20 @@ def test_every_row_that_expires_does_so_where_the_table_has_it_expire(
 # Transcripts.
 
 
+def play_all(cloud: Cloud, count: int) -> list[Episode]:
+    """Episodes that are over, each with its own id for a transcript."""
+    made = [make_episode(number) for number in range(count)]
+    cloud.store.create_episodes(made)
+    for episode in made:
+        cloud.store.put_transcript(episode.id, episode.id.encode())
+        cloud.store.close(episode.id, "finished", "won", None)
+    return made
+
+
 def test_a_pack_is_one_gzip_member_per_episode_and_the_rows_say_where(
     cloud: Cloud,
 ) -> None:
-    cloud.store.create_episodes([make_episode(number) for number in range(5)])
-    texts = {make_episode(n).id: f"line {n}\n".encode() * n for n in range(5)}
-    for name, text in texts.items():
-        cloud.store.put_transcript(name, text)
+    texts = {e.id: e.id.encode() for e in play_all(cloud, 5)}
     cloud.store.put_transcript("ep_elsewhere", b"other")
     assert len(keys_in_bucket(cloud)) == 6
     cloud.store.pack_transcripts("ev_1")
@@ -245,10 +253,7 @@ def test_a_pack_is_one_gzip_member_per_episode_and_the_rows_say_where(
 
 
 def test_many_transcripts_are_packs_of_so_many(cloud: Cloud) -> None:
-    made = [make_episode(number) for number in range(7)]
-    cloud.store.create_episodes(made)
-    for episode in made:
-        cloud.store.put_transcript(episode.id, episode.id.encode())
+    made = play_all(cloud, 7)
     pack_by(cloud.store, 3)
     assert len(keys_in_bucket(cloud)) == 3
     for episode in made:
@@ -263,10 +268,7 @@ def pack_by(store: TranscriptRows, size: int) -> None:
 def test_packing_that_breaks_off_anywhere_loses_nothing_and_is_done_again(
     cloud: Cloud,
 ) -> None:
-    made = [make_episode(number) for number in range(3)]
-    cloud.store.create_episodes(made)
-    for episode in made:
-        cloud.store.put_transcript(episode.id, episode.id.encode())
+    made = play_all(cloud, 3)
     left = 0
     broken_off = 0
 
@@ -302,9 +304,7 @@ class BrokenOffError(Exception):
 
 
 def test_a_transcript_is_read_while_it_is_being_packed(cloud: Cloud) -> None:
-    cloud.store.create_episodes([make_episode()])
-    name = make_episode().id
-    cloud.store.put_transcript(name, b"text")
+    name = play_all(cloud, 1)[0].id
 
     def pack_first(operation: str, arguments: Json, call: Callable[[], Any]) -> Any:
         if operation == "get_object":
@@ -313,7 +313,33 @@ def test_a_transcript_is_read_while_it_is_being_packed(cloud: Cloud) -> None:
         return call()
 
     cloud.s3.around = pack_first
-    assert cloud.store.transcript(name) == b"text"
+    assert cloud.store.transcript(name) == name.encode()
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "NoSuchKey"])
+def test_a_transcript_that_is_denied_to_who_may_not_list_is_missing(
+    cloud: Cloud, code: str
+) -> None:
+    (episode,) = play_all(cloud, 1)
+
+    def deny(operation: str, arguments: Json, call: Callable[[], Any]) -> Any:
+        raise ClientError({"Error": {"Code": code, "Message": "no"}}, operation)
+
+    cloud.s3.around = deny
+    assert cloud.store.transcript(episode.id) is None
+
+
+def test_of_an_episode_that_is_played_no_transcript_is_asked_for(cloud: Cloud) -> None:
+    cloud.store.create_episodes([make_episode()])
+    requests: list[str] = []
+
+    def note(operation: str, arguments: Json, call: Callable[[], Any]) -> Any:
+        requests.append(operation)
+        return call()
+
+    cloud.s3.around = note
+    assert cloud.store.transcript(make_episode().id) is None
+    assert requests == []
 
 
 # Indexes lag behind their table.

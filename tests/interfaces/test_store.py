@@ -186,6 +186,7 @@ def test_transcripts_are_read_as_before_once_they_are_packed(store: Store) -> No
     store.create_episodes([make_episode(number) for number in range(3)])
     for number in range(3):
         store.put_transcript(make_episode(number).id, f"{number}{STRANGE}\n".encode())
+        store.close(make_episode(number).id, "finished", "won", None)
     for _ in range(2):
         store.pack_transcripts("ev_1")
         for number in range(3):
