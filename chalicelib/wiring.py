@@ -351,7 +351,7 @@ def wire_cloud(
     observer = Observer(settings.stage, meter)
     if logger is not None:
         observer.take_over(logger)
-    secrets = Secrets(clients.get("ssm"), settings.stage, clock)
+    secrets = Secrets(clients.later("ssm"), settings.stage, clock)
     pooled = Pooled(ThreadPoolExecutor(THREADS, thread_name_prefix="outside"))
     ways = Ways(
         pooled.perform,
@@ -362,15 +362,15 @@ def wire_cloud(
         observer.around,
     )
     store = DynamoStore(
-        clients.get("dynamodb"),
-        clients.get("s3"),
+        clients.later("dynamodb"),
+        clients.later("s3"),
         prefix,
         lambda: settings.bucket or f"{prefix}-{clients.account()}",
         clock,
     )
     return Tilts(
         cast("Store", MeteredStore(store, meter)),
-        SqsQueue(clients.get("sqs"), prefix),
+        SqsQueue(clients.later("sqs"), prefix),
         feed or GatewayFeed(clients, meter),
         clock,
         RandomIds(),

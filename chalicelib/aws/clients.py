@@ -21,6 +21,17 @@ READ_SECONDS: Final = {"apigatewaymanagementapi": 3.0}
 USUAL_READ_SECONDS: Final = 10.0
 
 
+class LaterClient:
+    """Stands for the client of a service, which is made at its first call."""
+
+    def __init__(self, clients: "Clients", service: str) -> None:
+        self._clients = clients
+        self._service = service
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._clients.get(self._service), name)
+
+
 class Clients:
     """boto3's clients, one per service and address, for any thread."""
 
@@ -43,6 +54,10 @@ class Clients:
                 if key not in self._made:
                     self._made[key] = self._make(service, endpoint)
         return self._made[key]
+
+    def later(self, service: str) -> Any:
+        """A client that is made when it is first used: most functions need but one."""
+        return LaterClient(self, service)
 
     def account(self) -> str:
         """The number of the account that these clients act for."""

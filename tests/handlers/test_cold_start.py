@@ -6,16 +6,20 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from moto import mock_aws
 
 import run
 from chalicelib import wiring
+from chalicelib.aws.clients import Clients
 from chalicelib.aws.live_feed import GatewayFeed
 from chalicelib.aws.logs import RedactingFormatter
 from chalicelib.aws.queue import SqsQueue
-from tests.handlers.cloud import PREFIX, REGION, make_client, stage_over_moto
+from chalicelib.aws.tables import create_tables
+from chalicelib.settings import Settings
+from tests.handlers.cloud import PREFIX, REGION, STAGE, make_client, stage_over_moto
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {
@@ -102,10 +106,25 @@ def test_the_owner_makes_the_first_key_of_a_stage(
         assert (status, me["role"]) == (200, "admin")
 
 
-def test_nothing_is_asked_of_aws_before_it_is_needed() -> None:
+class CountingClients(Clients):
+    """Clients that know which were made."""
+
+    def __init__(self) -> None:
+        super().__init__(REGION)
+        self.made: list[str] = []
+
+    def _make(self, service: str, endpoint: str | None) -> Any:
+        self.made.append(service)
+        return super()._make(service, endpoint)
+
+
+def test_no_client_is_made_before_it_is_needed() -> None:
     with mock_aws():
-        tables = make_client("dynamodb").list_tables()["TableNames"]
-        assert tables == []
-        made = wiring.wire_cloud(wiring.Settings(Path(), "dev", REGION))
-        assert made.settings.stage == PREFIX.removeprefix("tilts-")
+        clients = CountingClients()
+        create_tables(make_client("dynamodb"), PREFIX)
+        made = wiring.wire_cloud(Settings(Path(), STAGE, REGION), clients)
+        assert clients.made == []
+        made.spectators.connect("a1b2c3d4e5/v1/c1=")
+        made.spectators.connect("a1b2c3d4e5/v1/c2=")
+        assert clients.made == ["dynamodb"]
         made.close()
