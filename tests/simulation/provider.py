@@ -25,7 +25,7 @@ FATES: Final = (
     ("move", 80), ("busy", 5), ("lost", 3), ("unreachable", 2), ("empty", 3),
     ("nonsense", 3), ("untold", 2), ("silent", 2),
 )  # fmt: skip
-KINDS: Final = tuple(kind for kind, share in FATES for _ in range(share))
+ANSWERS: Final = tuple(kind for kind, share in FATES for _ in range(share))
 
 
 class Line:
@@ -59,7 +59,7 @@ class Line:
         process, simulation = self._process, self._process.simulation
         fate = simulation.next_fate(process, "ask")
         await process.strike("before", fate)
-        kind = simulation.dice.choice(KINDS)
+        kind = simulation.answer_kind()
         if kind == "busy":
             raise CallError("Too many.", "rate-limit", True, False, 2.0, 429)
         if kind == "unreachable" or fate.refused:

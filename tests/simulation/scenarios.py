@@ -99,6 +99,10 @@ class Scenario:
     lost_deletes: float = 0.05
     late_messages: float = 0.15
     thinking: tuple[float, float] = (0.5, 30.0)
+    script: tuple[str, ...] = ()
+    """What the provider does with the first calls; then the dice say."""
+    old_share: float = 0.3
+    """How many of the processes that begin soon after a deploy are still old."""
 
     def calm(self) -> "Scenario":
         """The same where nothing is lost, doubled or late by itself."""

@@ -30,7 +30,7 @@ from tests.simulation.fates import Fates, Stormy
 from tests.simulation.memory import MemoryStore
 from tests.simulation.post import Letter, Post
 from tests.simulation.processes import START, Killed, OutageError, Process
-from tests.simulation.provider import PAID, Callers, make_offers
+from tests.simulation.provider import ANSWERS, PAID, Callers, make_offers
 from tests.simulation.puppets import Ask, Remote, run_puppet
 from tests.simulation.rules import Rules
 from tests.simulation.scenarios import RICH, TINY, Scenario
@@ -97,6 +97,7 @@ class Simulation:
         self.studio = Studio(self.witness, dice)
         self.spectators: list[Spectator] = []
         self.violation: Violation | None = None
+        self._script = list(scenario.script)
         self._found: dict[str, Player] = {}
 
     # What the world knows.
@@ -124,6 +125,12 @@ class Simulation:
         if player_id not in self._found:
             self._found[player_id] = find(player_id)
         return self._found[player_id]
+
+    def answer_kind(self) -> str:
+        """What becomes of the next call."""
+        if self._script:
+            return self._script.pop(0)
+        return self.dice.choice(ANSWERS)
 
     def think(self) -> float:
         """Seconds that a model takes: few, and sometimes very many."""
@@ -269,7 +276,8 @@ class Simulation:
         deploy = self.scenario.deploy_at
         if deploy is None or self.loop.time() < deploy:
             return Rules()
-        is_old = self.loop.time() < deploy + 300 and self.dice.random() < 0.3
+        is_soon = self.loop.time() < deploy + 300
+        is_old = is_soon and self.dice.random() < self.scenario.old_share
         return Rules(not is_old, self.scenario.twist)
 
     def make_evaluations(self, process: Process, ask: Ask) -> Evaluations:

@@ -194,6 +194,8 @@ class Witness:
             raise Violation(f"{call} of {episode} is made without an intent")
         if row.max_microusd < cost:
             raise Violation(f"{call} of {episode} costs more than its maximum")
+        if self.store.episode(episode).is_over and not process.is_excused:
+            raise Violation(f"{process.name} asks for {episode}, which is over")
         if (process.name, episode) in self.refused:
             raise Violation(f"{process.name} asks for {episode}, which it has lost")
         self.bills[(episode, call)] = cost

@@ -1,0 +1,163 @@
+"""Every mutant of the protocol is caught: by seeds, or by a run made for it."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from random import Random
+
+import pytest
+
+from tests.simulation.fates import AtCall, Calm
+from tests.simulation.faults import calm_scenario
+from tests.simulation.mutants import MUTANTS
+from tests.simulation.processes import Fate
+from tests.simulation.provider import PAID
+from tests.simulation.scenarios import Order, Scenario
+from tests.simulation.seeds import run_scenario, run_seed
+from tests.simulation.simulation import REAL, Fates, Parts, Simulation
+from tests.simulation.witness import Violation
+
+Run = Callable[[Parts], Simulation]
+
+SEEDS = {
+    "blind_put": (6, "committed twice"),
+    "result_counter": (9, "has 2 results"),
+    "no_intent": (0, "without an intent"),
+    "no_lease": (0, "which is held"),
+    "no_heartbeat": (0, "without a fault|which is held"),
+    "epoch_ignored_on_renew": (12, "under an old claim"),
+    "epoch_ignored_on_release": (6, "which is held"),
+    "hold_adds_up": (32, "more than its budget"),
+    "hold_without_limit": (27, "more than its budget"),
+    "closed_twice": (10, "closed twice"),
+    "renewal_refusal_ignored": (0, "under an old claim|which it has lost"),
+    "release_before_append": (0, "without a lease"),
+    "tell_before_commit": (0, "told of 1, committed are 0"),
+    "status_forgotten": (1, "never over|though its evaluation is stopped"),
+    "no_poison_limit": (5, "never over"),
+    "no_release": (134, "still at work at its end"),
+    "close_before_result": (9, "has 0 results"),
+    "left_over_unsettled": (48, "still holds money|of the month"),
+    "no_sweeper": (0, "never over"),
+    "no_reuse": (41, "wasted"),
+}
+"""Mutant -> the first seed that shows it, and what that run is accused of."""
+
+HEARD = ("move",)
+UNHEARD = ("unreachable",) * 4
+ONE = Order("MM-I.1", (PAID,))
+SLOW = (15.0, 20.0)
+
+
+def one_run(scenario: Scenario, fates: Callable[[], Fates], seed: int = 0) -> Run:
+    return lambda parts: run_scenario(scenario, Random(seed), fates(), parts)
+
+
+def frozen(call: str, seconds: float, times: int = 1) -> Callable[[], Fates]:
+    """A worker that freezes just before the n-th such call has its effect."""
+    fate = Fate(freeze="before", seconds=seconds)
+    return lambda: AtCall(call, fate, times, kind="play")
+
+
+def late_closing(call: str) -> Iterator[Run]:
+    """A worker freezes when it is about to fail an episode; another plays it."""
+    scenario = calm_scenario(ONE, script=UNHEARD, thinking=SLOW)
+    yield one_run(scenario, frozen(call, 130.0))
+
+
+def late_intent() -> Iterator[Run]:
+    """An intent is written when another has long finished the episode."""
+    yield one_run(calm_scenario(ONE, thinking=SLOW), frozen("intend", 600.0))
+
+
+class LateAndDeaf:
+    """A worker freezes with its k-th answer; no renewal gets through any more."""
+
+    def __init__(self, k: int) -> None:
+        self._freeze = frozen("settle", 400.0, k)()
+
+    def at(self, point: int, kind: str, name: str) -> Fate:
+        if name == "renew":
+            return Fate(refused=True)
+        return self._freeze.at(point, kind, name)
+
+
+def late_last_moves() -> Iterator[Run]:
+    """A worker is late with an answer; another fails the episode meanwhile."""
+    for k in range(1, 9):
+        script = HEARD * k + UNHEARD
+        scenario = calm_scenario(ONE, script=script, thinking=(1.0, 2.0))
+        yield one_run(scenario, lambda k=k: LateAndDeaf(k))  # type: ignore[misc]
+
+
+def flapping_deploys() -> Iterator[Run]:
+    """Old and new workers take turns at every episode; nothing else goes wrong."""
+    order = Order("MS-I.1 MM-I.1", (PAID,))
+    for seed in range(8):
+        scenario = calm_scenario(
+            order, deploy_at=0.0, old_share=0.5, function_seconds=140.0,
+            thinking=SLOW, script=HEARD * 40,
+        )  # fmt: skip
+        run = one_run(scenario, Calm, seed)
+        yield lambda parts, run=run: must_finish(run(parts))  # type: ignore[misc]
+
+
+def must_finish(simulation: Simulation) -> Simulation:
+    for episode in simulation.store.all_episodes.values():
+        if episode.status != "finished":
+            raise Violation(f"{episode.id} is {episode.status}: {episode.note}")
+    return simulation
+
+
+class SlowClaimsAndClosings:
+    """The second claim, and whatever ends an episode, are long on their way."""
+
+    def __init__(self) -> None:
+        self._claim = AtCall("claim", Fate(travel=0.7), 2)
+
+    def at(self, point: int, kind: str, name: str) -> Fate:
+        if name == "close":
+            return Fate(travel=0.5)
+        return self._claim.at(point, kind, name)
+
+
+def cancellations() -> Iterator[Run]:
+    """An owner cancels while workers begin."""
+    order = Order("MM-I.2", ("baseline~random~1",))
+    for tick in range(50):
+        controls = ((0.15 + tick * 0.02, "cancel", 0),)
+        yield one_run(calm_scenario(order, controls=controls), SlowClaimsAndClosings)
+
+
+DIRECTED: dict[str, tuple[Callable[[], Iterator[Run]], str]] = {
+    "epoch_ignored_on_close": (partial(late_closing, "close"), "the ledger says"),
+    "settle_before_close": (partial(late_closing, "settle_hold"), "the ledger says"),
+    "no_lease_check_after_intent": (late_intent, "the ledger says"),
+    "no_fence": (late_last_moves, "is failed and has a result"),
+    "fails_newer": (flapping_deploys, "is failed: .* is of"),
+    "cancels_what_is_played": (cancellations, "is unplayed and has a result"),
+}
+
+
+@pytest.mark.parametrize("name", SEEDS)
+def test_a_mutant_is_caught_by_a_seed(name: str) -> None:
+    seed, accusation = SEEDS[name]
+    with pytest.raises(Violation, match=accusation):
+        run_seed(seed, MUTANTS[name].parts)
+    run_seed(seed)
+
+
+@pytest.mark.parametrize("name", DIRECTED)
+def test_a_mutant_is_caught_by_a_run_made_for_it(name: str) -> None:
+    make_runs, accusation = DIRECTED[name]
+    with pytest.raises(Violation, match=accusation):
+        play_all(make_runs(), MUTANTS[name].parts)
+    play_all(make_runs(), REAL)
+
+
+def play_all(runs: Iterator[Run], parts: Parts) -> None:
+    for run in runs:
+        run(parts)
+
+
+def test_no_mutant_is_left_out() -> None:
+    assert set(SEEDS) | set(DIRECTED) == set(MUTANTS)
