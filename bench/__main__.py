@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from bench import aws_costs, imports, mastermind, oracle, rest, winrates
+from bench import aws_costs, imports, mastermind, oracle, package, rest, winrates
 
-PARTS: Final = (aws_costs, imports, mastermind, oracle, rest, winrates)
+PARTS: Final = (aws_costs, imports, mastermind, oracle, package, rest, winrates)
 
 
 def main() -> None:
