@@ -110,12 +110,8 @@ def back_up(data: Path, target: Path) -> int:
 
 
 def make_key(data: Path, role: Role, team: str) -> int:
-    """Make a key here, or in the cloud if there is a stage, and show it, this once."""
-    settings = read_settings()
-    if settings.stage:
-        tilts = wiring.wire_cloud(settings)
-    else:
-        tilts = wiring.wire_local(wiring.SilentFeed(), settings, data)
+    """Make a key and show it, this once."""
+    tilts = wiring.wire_local(wiring.SilentFeed(), read_settings(), data)
     key, text = tilts.access.create(role, team, "made on this machine")
     print(f"{text}\nRole {key.role}, team {key.team}. It is not shown again.")
     return 0

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-import run
 from chalicelib import wiring
 from chalicelib.aws.clients import Clients
 from chalicelib.aws.live_feed import GatewayFeed
@@ -19,7 +18,7 @@ from chalicelib.aws.logs import RedactingFormatter
 from chalicelib.aws.queue import SqsQueue
 from chalicelib.aws.tables import create_tables
 from chalicelib.settings import Settings
-from tests.handlers.cloud import PREFIX, REGION, STAGE, make_client, stage_over_moto
+from tests.handlers.cloud import PREFIX, REGION, STAGE, make_client
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {
@@ -92,18 +91,6 @@ def test_services_are_wired_once_and_kept_warm(
         first.close()
     (handler,) = root_logger.handlers
     assert isinstance(handler.formatter, RedactingFormatter)
-
-
-def test_the_owner_makes_the_first_key_of_a_stage(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for name, value in ENVIRONMENT.items():
-        monkeypatch.setenv(name, value)
-    with stage_over_moto() as stage:
-        assert run.make_key(Path("nowhere"), "admin", "owner") == 0
-        text = capsys.readouterr().out.split()[0]
-        status, me = stage.request("GET", "/me", None, text)
-        assert (status, me["role"]) == (200, "admin")
 
 
 class CountingClients(Clients):
