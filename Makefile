@@ -40,7 +40,7 @@ check: $(READY)  ## lint and types only
 $(CHECKOV)/.ready: infrastructure/checks.txt
 	@echo "Installing what the checks of infrastructure/ need ..."
 	@$(PYTHON) -m venv $(CHECKOV)
-	@$(CHECKOV)/bin/pip install --quiet --no-compile --disable-pip-version-check -r $<
+	@$(CHECKOV)/bin/pip install --quiet --no-deps --no-compile --disable-pip-version-check -r $<
 	@touch $@
 
 scan: $(READY) $(CHECKOV)/.ready  ## checkov over infrastructure/ and what Chalice makes
