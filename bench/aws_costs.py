@@ -11,7 +11,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ SECONDS_BESIDES = 0.15
 GIGABYTES = 0.5
 AT_ONCE = 20
 RENEWAL_SECONDS = 30.0
+MINUTES_A_MONTH = 43_200
 
 
 @dataclass
@@ -114,6 +115,21 @@ class Cloud:
         self.usage.steps = sum(e.type == "moved" for log in events for e in log)
         self.tilts.close()
         return self.usage
+
+    def sweep(self) -> float:
+        """The read units of a sweep that finds nothing to do."""
+        before = self.usage.meter.read_units
+        self.tilts.sweep()
+        self.tilts.close()
+        return self.usage.meter.read_units - before
+
+    def keep_finished(self, count: int) -> None:
+        """Copies of the evaluation that was played, each with a settled budget."""
+        (one,) = self.store.evaluations({}, 1, None).items
+        for number in range(count):
+            copy = replace(one, id=f"ev_copy_{number}", budget_microusd=1)
+            self.store.create_evaluation(copy, None, "", 10**12)
+            self.store.settle_reservation(copy.id, 0)
 
     def _drain(self) -> bool:
         handlers: dict[str, Callable[[Json], object]] = {
@@ -268,11 +284,29 @@ def print_formula(usage: Usage) -> None:
     )
 
 
+def print_idle(units: dict[str, float]) -> None:
+    """What the sweeper costs where nothing is played."""
+    print_table(
+        "A minute of the sweeper where nothing is played",
+        ["what there is", "read units", "dollars a month"],
+        [
+            (name, f"{n:.0f}", f"{n * MINUTES_A_MONTH * price('read_unit'):.2f}")
+            for name, n in units.items()
+        ],
+    )
+
+
 def main() -> None:
     """Measure and print."""
     runs: dict[str, Usage] = {}
+    idle: dict[str, float] = {}
     with fresh_cloud() as cloud:
         runs["scripted"] = cloud.play(*SCRIPTED)
+    with fresh_cloud() as cloud:
+        idle["nothing"] = cloud.sweep()
+        cloud.play(SCRIPTED[1])
+        cloud.keep_finished(100)
+        idle["100 paid evaluations that are over"] = cloud.sweep()
     with model_server_process() as server, fresh_cloud(server) as cloud:
         runs["model"] = cloud.play(*MODEL, budget_microusd=10**11)
     print_table(
@@ -287,6 +321,7 @@ def main() -> None:
     for name, usage in runs.items():
         print_usage(name, usage)
     print_formula(runs["model"])
+    print_idle(idle)
 
 
 if __name__ == "__main__":
