@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from chalicelib.errors import ConnectionGoneError, TiltsError
 from chalicelib.settings import DATABASE_NAME, PROVIDERS, Settings, read_settings
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from chalicelib.services.suites import Suites
 
 T = TypeVar("T")
+
+log = logging.getLogger("tilts.wiring")
 
 
 class SystemClock:
@@ -52,8 +55,6 @@ class SilentFeed:
     """The live feed of a process that holds no sockets: everyone is gone."""
 
     def send(self, connection: str, frame: str) -> None:
-        from chalicelib.errors import ConnectionGoneError
-
         raise ConnectionGoneError(f"{connection} is not connected here.")
 
     def close(self, connection: str) -> None:
@@ -64,13 +65,14 @@ class SilentFeed:
 class Ways:
     """What is done in one way on one machine and in another in the cloud.
 
-    `perform` and `for_each` are the seams of services/perform.py; `services` says how
+    `perform`, `for_each` and `aside` are the seams of services/perform.py; `services` says how
     each provider is reached; `read_pepper` where the pepper is kept outside the store;
     `around` goes around each invocation, whose Lambda context it is given.
     """
 
     perform: Perform
     for_each: ForEach
+    aside: Callable[[Callable[[], None]], None]
     meter: Meter
     services: Mapping[str, Service]
     read_pepper: Callable[[], str] | None = None
@@ -81,7 +83,11 @@ def plain_ways(settings: Settings) -> Ways:
     """The ways of one machine: everything here and now, secrets from the environment."""
     from chalicelib.services.metering import SilentMeter
     from chalicelib.services.offers import Service
-    from chalicelib.services.perform import one_after_another, perform_directly
+    from chalicelib.services.perform import (
+        at_once,
+        one_after_another,
+        perform_directly,
+    )
 
     services = {
         name: Service(
@@ -89,7 +95,7 @@ def plain_ways(settings: Settings) -> Ways:
         )
         for name in {*settings.keys, *settings.base_urls}
     }
-    return Ways(perform_directly, one_after_another, SilentMeter(), services)
+    return Ways(perform_directly, one_after_another, at_once, SilentMeter(), services)
 
 
 class Tilts:
@@ -244,8 +250,16 @@ class Tilts:
 
     def _keep_gate(self, provider: str, limit: int) -> None:
         """Show how many calls at once a provider takes, as this process has learnt."""
-        was = self.store.document("gate", provider)
-        self.store.change_document("gate", provider, was, {"limit": limit})
+        self.ways.aside(lambda: show_gate(self.store, provider, limit))
+
+
+def show_gate(store: Store, provider: str, limit: int) -> None:
+    """Keep it where people can see it; no call that was paid for depends on it."""
+    try:
+        was = store.document("gate", provider)
+        store.change_document("gate", provider, was, {"limit": limit})
+    except TiltsError as error:
+        log.warning("the gate of %s is not shown: %s", provider, error)
 
 
 def collect_rarely() -> None:
@@ -356,6 +370,7 @@ def wire_cloud(
     ways = Ways(
         pooled.perform,
         pooled.for_each,
+        pooled.aside,
         meter,
         CloudServices(secrets, settings.base_urls),
         lambda: secrets.require("key-pepper"),

@@ -1,19 +1,23 @@
 """Metering: what a store's writes say of the games, for dashboards and alarms.
 
 It stands before the store, so that nothing that plays has to know of it; what is
-counted was committed. A kill between a write and its count loses the count: results
+counted was committed, and what cannot be counted is not undone. A kill between a write and its count loses the count: results
 are rows, and these are only gauges of how the service fares.
 """
 
+import logging
 from collections.abc import Iterable
 from typing import Any
 
+from chalicelib.errors import TiltsError
 from chalicelib.events import Event
 from chalicelib.interfaces import Meter, Store
 from chalicelib.records import Call, EvaluationEnd, EvaluationStatus
 from chalicelib.services.messages import provider_of
 
 MICRO = 1_000_000
+
+log = logging.getLogger("tilts.metering")
 
 
 class SilentMeter:
@@ -70,14 +74,8 @@ class MeteredStore:
             return False
         if status == "unplayed":
             self._meter.count("EpisodesUnplayed", reason=end)
-            return True
-        episode = self._store.episode(episode_id)
-        if status == "failed":
-            self._meter.count("EpisodesFailed", provider=provider_of(episode))
         else:
-            self._meter.count("EpisodesFinished", game=episode.game)
-            if end == "won":
-                self._meter.count("EpisodesWon", game=episode.game)
+            self._count_end(episode_id, status, end)
         return True
 
     def change_evaluation(
@@ -93,7 +91,24 @@ class MeteredStore:
             self._meter.count("EvaluationsFinished", end=end or "complete")
         return changed
 
+    def _count_end(self, episode_id: str, status: str, end: str) -> None:
+        try:
+            episode = self._store.episode(episode_id)
+        except TiltsError as error:
+            log.warning("the end of %s is not counted: %s", episode_id, error)
+            return
+        if status == "failed":
+            self._meter.count("EpisodesFailed", provider=provider_of(episode))
+            return
+        self._meter.count("EpisodesFinished", game=episode.game)
+        if end == "won":
+            self._meter.count("EpisodesWon", game=episode.game)
+
     def _failure_before(self, event: Event) -> str:
         """What the last attempt before a forfeit was: a limit, where there was none."""
-        (before,) = self._store.events(event.episode, event.n - 2, 1)
+        try:
+            (before,) = self._store.events(event.episode, event.n - 2, 1)
+        except TiltsError as error:
+            log.warning("why %s was forfeited is not counted: %s", event.episode, error)
+            return "unknown"
         return str(before.body.get("failure", "limit"))

@@ -38,8 +38,13 @@ def one_after_another(act: Callable[[T], None], items: Iterable[T]) -> None:
         act(item)
 
 
+def at_once(call: Callable[[], None]) -> None:
+    """Where it takes microseconds, nothing is put aside."""
+    call()
+
+
 class Pooled:
-    """Both seams over threads: right where a call waits for a network.
+    """All seams over threads: right where a call waits for a network.
 
     boto3's clients may be used from any thread. A task that is cancelled no longer
     waits for its call, which then comes to its own end.
@@ -54,6 +59,10 @@ class Pooled:
 
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._pool, partial(call, *args))
+
+    def aside(self, call: Callable[[], None]) -> None:
+        """Have it done some time, without waiting for it."""
+        self._pool.submit(call)
 
     def for_each(self, act: Callable[[T], None], items: Iterable[T]) -> None:
         """As many at a time as there are threads."""

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
+from chalicelib.errors import StoreBusyError
+from chalicelib.events import Event
 from chalicelib.interfaces import Store
-from chalicelib.records import Call, NewEvaluation
+from chalicelib.records import Call, Episode, NewEvaluation
 from chalicelib.services.metering import MeteredStore
 from chalicelib.settings import Settings
 from chalicelib.wiring import Tilts, plain_ways
@@ -128,3 +130,31 @@ def test_a_sweep_says_how_much_is_due_and_how_many_watch(counted: Counted) -> No
 def test_a_slice_says_how_long_it_took(counted: Counted) -> None:
     counted.world.tilts.play([], 60.0)
     assert [name for name, _, _ in counted.meter.counted] == ["SliceSeconds"]
+
+
+class Forgetful:
+    """A store whose reads fail once something was written."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._world.store, name)
+
+    def episode(self, episode_id: str) -> Episode:
+        raise StoreBusyError("not now")
+
+    def events(self, episode_id: str, after: int, limit: int) -> list[Event]:
+        raise StoreBusyError("not now")
+
+
+def test_what_was_written_stands_though_it_cannot_be_counted(world: World) -> None:
+    begin(world, [("mock~random~1", "MM-I")])
+    (episode,) = world.store.episodes(None, None, 1, None).items
+    meter = ListMeter()
+    store = MeteredStore(cast(Store, Forgetful(world)), meter)
+    store.append(Event(episode.id, 1, "attempted", {"failure": "empty"}))
+    store.append(Event(episode.id, 2, "forfeited", {"step": 1, "reason": "x"}))
+    assert store.close(episode.id, "finished", "forfeited", None)
+    assert meter.total("EpisodesForfeited", failure="unknown") == 1
+    assert meter.total("EpisodesFinished") == 0
