@@ -178,8 +178,8 @@ class Store(Protocol):
     def transcript(self, episode_id: str) -> bytes | None:
         """The transcript of an episode that is over, or None."""
 
-    def pack_transcripts(self, evaluation: str) -> None:
-        """Put the transcripts of an evaluation that is over together, to keep them.
+    def pack_transcripts(self, evaluation: str) -> bool:
+        """Put transcripts of an evaluation that is over together; whether more is left.
 
         They are read as before, also meanwhile; doing it again is harmless.
         """

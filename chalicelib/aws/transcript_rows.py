@@ -10,11 +10,15 @@ and packing that was broken off is done again without harm.
 import gzip
 from collections.abc import Sequence
 from hashlib import sha256
+from itertools import islice
 from typing import Final
 
 from chalicelib.aws.base import META, PRESENT, Rows, for_each
 from chalicelib.aws.items import Item
 from chalicelib.aws.plan_rows import OPEN
+
+PACKS: Final = 4
+"""How many packs are made at a time, so that a function has the time for it."""
 
 FOLDER: Final = "transcripts"
 ELSEWHERE: Final = "none"
@@ -47,10 +51,14 @@ class TranscriptRows(Rows):
             member = self._packed(self.episode_items.get(episode_id, META))
         return None if member is None else gzip.decompress(member)
 
-    def pack_transcripts(self, evaluation: str) -> None:
-        keys = list(self.objects.keys(single_key(evaluation, "")))
-        for start in range(0, len(keys), self.packed):
-            self._pack_some(evaluation, keys[start : start + self.packed])
+    def pack_transcripts(self, evaluation: str) -> bool:
+        most = PACKS * self.packed
+        keys = self.objects.keys(single_key(evaluation, ""))
+        some = list(islice(keys, most))
+        is_more = next(keys, None) is not None
+        for start in range(0, len(some), self.packed):
+            self._pack_some(evaluation, some[start : start + self.packed])
+        return is_more
 
     def _pack_some(self, evaluation: str, keys: Sequence[str]) -> None:
         members: dict[str, bytes] = {}

@@ -216,8 +216,9 @@ class EpisodeRows:
         row = self._one("SELECT packed FROM transcripts WHERE episode=?", (episode_id,))
         return None if row is None else zlib.decompress(row[0])
 
-    def pack_transcripts(self, evaluation: str) -> None:
-        """They are rows of one file already."""
+    def pack_transcripts(self, evaluation: str) -> bool:
+        # They are rows of one file already.
+        return False
 
     def _one(self, statement: str, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
         # fetchall, so that an UPDATE ... RETURNING is committed at once.

@@ -10,7 +10,6 @@ from botocore.exceptions import ClientError
 
 from chalicelib.aws.items import Table, name_attributes, read_item, write_item
 from chalicelib.aws.tables import read_tables
-from chalicelib.aws.transcript_rows import TranscriptRows
 from chalicelib.errors import ConflictError, NotFoundError, RequestError
 from chalicelib.events import canonical_json
 from chalicelib.interfaces import Store
@@ -253,16 +252,14 @@ def test_a_pack_is_one_gzip_member_per_episode_and_the_rows_say_where(
 
 
 def test_many_transcripts_are_packs_of_so_many(cloud: Cloud) -> None:
-    made = play_all(cloud, 7)
-    pack_by(cloud.store, 3)
-    assert len(keys_in_bucket(cloud)) == 3
+    made = play_all(cloud, 19)
+    cloud.store.packed = 3
+    assert cloud.store.pack_transcripts("ev_1"), "four at a time"
+    assert len(keys_in_bucket(cloud)) == 4 + 7
+    assert not cloud.store.pack_transcripts("ev_1")
+    assert len(keys_in_bucket(cloud)) == 4 + 3
     for episode in made:
         assert cloud.store.transcript(episode.id) == episode.id.encode()
-
-
-def pack_by(store: TranscriptRows, size: int) -> None:
-    store.packed = size
-    store.pack_transcripts("ev_1")
 
 
 def test_packing_that_breaks_off_anywhere_loses_nothing_and_is_done_again(

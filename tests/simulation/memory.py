@@ -286,8 +286,8 @@ class MemoryStore(MemoryMoney, MemoryLive):
     def transcript(self, episode_id: str) -> bytes | None:
         return self.transcripts.get(episode_id)
 
-    def pack_transcripts(self, evaluation: str) -> None:
-        return None
+    def pack_transcripts(self, evaluation: str) -> bool:
+        return False
 
 
 class SharedMemoryStore(MemoryStore):
