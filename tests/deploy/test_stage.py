@@ -10,6 +10,7 @@ import pytest
 
 from deploy.cloud import QUEUES
 from deploy.functions import deployed_functions, sha_of
+from deploy.gateway import publish_sockets
 from deploy.package import Package
 from deploy.records import CHALICE, LOCK, RELEASES, Records, package_key
 from tests.deploy.stage import ROOT, Stage
@@ -154,6 +155,21 @@ def test_deploying_again_without_the_record_changes_no_address(
     mappings = deployed.client("lambda").list_event_source_mappings()
     assert len(mappings["EventSourceMappings"]) == len(QUEUES)
     assert len(deployed.noted("deployments")) == published
+
+
+def test_routes_of_the_socket_are_published_once_they_differ(deployed: Stage) -> None:
+    record = record_of(deployed)
+    state = Records(deployed.cloud).releases()[-1]["socket"]
+    assert set(state["routes"]) == {"$connect", "$default", "$disconnect"}
+    before = len(deployed.noted("deployments"))
+    assert publish_sockets(deployed.cloud, record, state) == state
+    assert len(deployed.noted("deployments")) == before
+    fewer = {**state, "routes": {"$connect": state["routes"]["$connect"]}}
+    assert publish_sockets(deployed.cloud, record, fewer) == state
+    published = deployed.noted("deployments")[before:]
+    assert [(one["api"], one["stageName"]) for one in published] == [
+        (state["api"], "v1")
+    ]
 
 
 def test_taking_down_keeps_data_and_can_be_repeated(
