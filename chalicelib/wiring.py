@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from chalicelib.aws.clients import Clients
-    from chalicelib.aws.secrets import Secrets
     from chalicelib.interfaces import Clock, Ids, LiveFeed, Meter, Queue, Store
     from chalicelib.services.offers import Service
     from chalicelib.services.perform import ForEach, Perform
@@ -311,32 +310,6 @@ def wire_local(feed: LiveFeed, settings: Settings, data: Path) -> Tilts:
     return Tilts(SqliteStore(database), queue, feed, clock, RandomIds(), settings)
 
 
-class CloudServices(Mapping[str, "Service"]):
-    """How providers are reached in the cloud: keys are read anew as they change."""
-
-    def __init__(self, secrets: Secrets, base_urls: Mapping[str, str | None]) -> None:
-        self._secrets = secrets
-        self._base_urls = base_urls
-
-    def __getitem__(self, provider: str) -> Service:
-        from chalicelib.services.offers import Service
-
-        if provider not in PROVIDERS:
-            raise KeyError(provider)
-        secret = f"{provider}-api-key"
-        return Service(
-            self._secrets.get(secret),
-            self._base_urls.get(provider) or None,
-            f"the parameter {self._secrets.name(secret)}",
-        )
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(PROVIDERS)
-
-    def __len__(self) -> int:
-        return len(PROVIDERS)
-
-
 def wire_cloud(
     settings: Settings,
     clients: Clients | None = None,
@@ -357,6 +330,7 @@ def wire_cloud(
     from chalicelib.aws.secrets import Secrets
     from chalicelib.aws.store import DynamoStore
     from chalicelib.services.metering import MeteredStore
+    from chalicelib.services.offers import KeptServices
     from chalicelib.services.perform import Pooled
 
     clients = clients or Clients(settings.region)
@@ -366,15 +340,21 @@ def wire_cloud(
     if logger is not None:
         observer.take_over(logger)
     secrets = Secrets(clients.later("ssm"), settings.stage, clock)
+
+    @contextmanager
+    def around(context: Any) -> Iterator[None]:
+        with observer.around(context), pooled.to_the_end():
+            yield
+
     pooled = Pooled(ThreadPoolExecutor(THREADS, thread_name_prefix="outside"))
     ways = Ways(
         pooled.perform,
         pooled.for_each,
         pooled.aside,
         meter,
-        CloudServices(secrets, settings.base_urls),
+        KeptServices(PROVIDERS, secrets.get, secrets.name, settings.base_urls),
         lambda: secrets.require("key-pepper"),
-        observer.around,
+        around,
     )
     store = DynamoStore(
         clients.later("dynamodb"),

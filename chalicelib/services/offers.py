@@ -1,6 +1,6 @@
 """Models on offer: all there are, whether each can be used here, and if not why."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -24,6 +24,38 @@ class Service:
     key: str | None = field(repr=False)
     base_url: str | None
     key_name: str = ""
+
+
+class KeptServices(Mapping[str, Service]):
+    """How providers are reached where keys are kept elsewhere, and may change."""
+
+    def __init__(
+        self,
+        providers: Sequence[str],
+        read: Callable[[str], str | None],
+        name: Callable[[str], str],
+        base_urls: Mapping[str, str | None],
+    ) -> None:
+        self._providers = providers
+        self._read = read
+        self._name = name
+        self._base_urls = base_urls
+
+    def __getitem__(self, provider: str) -> Service:
+        if provider not in self._providers:
+            raise KeyError(provider)
+        secret = f"{provider}-api-key"
+        return Service(
+            self._read(secret),
+            self._base_urls.get(provider) or None,
+            f"the parameter {self._name(secret)}",
+        )
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._providers)
+
+    def __len__(self) -> int:
+        return len(self._providers)
 
 
 class Offers:

@@ -3,12 +3,16 @@
 Beside it the seam for doing one thing to many, where order does not matter.
 """
 
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
+    from concurrent.futures import Executor, Future
+
+log = logging.getLogger("tilts.perform")
 
 T = TypeVar("T")
 
@@ -52,6 +56,7 @@ class Pooled:
 
     def __init__(self, pool: "Executor") -> None:
         self._pool = pool
+        self._aside: list[Future[None]] = []
 
     async def perform(self, call: Callable[..., T], *args: Any) -> T:
         """The result of call(*args), made by one of the threads."""
@@ -61,8 +66,19 @@ class Pooled:
         return await loop.run_in_executor(self._pool, partial(call, *args))
 
     def aside(self, call: Callable[[], None]) -> None:
-        """Have it done some time, without waiting for it."""
-        self._pool.submit(call)
+        """Have it done without waiting for it now."""
+        self._aside.append(self._pool.submit(call))
+
+    @contextmanager
+    def to_the_end(self) -> Iterator[None]:
+        """Around what may be frozen at its end: what was put aside is done by then."""
+        try:
+            yield
+        finally:
+            aside, self._aside = self._aside, []
+            for one in aside:
+                if error := one.exception():
+                    log.error("what was put aside failed: %r", error)
 
     def for_each(self, act: Callable[[T], None], items: Iterable[T]) -> None:
         """As many at a time as there are threads."""

@@ -1,6 +1,5 @@
 """Keys that are kept elsewhere: read when they are needed, and anew when they change."""
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -10,7 +9,7 @@ from chalicelib.errors import StartError, StoreBusyError
 from chalicelib.interfaces import Store
 from chalicelib.players.model_player import ModelPlayer
 from chalicelib.services.access import Pepper
-from chalicelib.services.offers import Offers, Service
+from chalicelib.services.offers import KeptServices, Offers
 from chalicelib.services.players import Players
 from chalicelib.wiring import show_gate
 from tests.world import CountingIds, TestClock, World
@@ -19,48 +18,48 @@ PLAYER = "openai~gpt-6-luna~low"
 
 
 @dataclass
-class Changing(Mapping[str, Service]):
-    """Services whose key of openai is what it is now."""
+class Changing:
+    """Where a key of openai is kept that is what it is now."""
 
     key: str | None
 
-    def __getitem__(self, provider: str) -> Service:
-        if provider != "openai":
-            raise KeyError(provider)
-        return Service(self.key, None, "the parameter /tilts/dev/openai-api-key")
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(("openai",))
-
-    def __len__(self) -> int:
-        return 1
+    @property
+    def services(self) -> KeptServices:
+        return KeptServices(
+            ("openai", "anthropic"),
+            lambda secret: self.key if secret == "openai-api-key" else None,
+            lambda secret: f"/tilts/dev/{secret}",
+            {},
+        )
 
 
-def make_players(services: Changing) -> tuple[Offers, Players]:
+def make_players(kept: Changing) -> tuple[Offers, Players]:
     clock = TestClock()
-    offers = Offers(clock, services, "")
+    offers = Offers(clock, kept.services, "")
     return offers, Players(clock, offers, lambda provider, limit: None, False)
 
 
 def test_a_changed_key_gets_a_connection_of_its_own() -> None:
-    services = Changing("sk-first")
-    player = cast(ModelPlayer, make_players(services)[1].find(PLAYER))
+    kept = Changing("sk-first")
+    player = cast(ModelPlayer, make_players(kept)[1].find(PLAYER))
     first: Any = player.model()
     assert player.model() is first
-    services.key = "sk-second"
+    kept.key = "sk-second"
     second: Any = player.model()
     assert second is not first
     assert player.model() is second
 
 
 def test_a_provider_is_usable_as_soon_as_its_key_is_set() -> None:
-    services = Changing(None)
-    offers, _ = make_players(services)
+    kept = Changing(None)
+    offers, _ = make_players(kept)
     row = offers.row("openai~gpt-6-luna")
     refusal = offers.refusal(row)
     assert refusal
     assert "the parameter /tilts/dev/openai-api-key" in refusal
-    services.key = "sk-now"
+    assert list(kept.services) == ["openai", "anthropic"]
+    assert "compatible" not in kept.services
+    kept.key = "sk-now"
     assert offers.refusal(row) is None
 
 

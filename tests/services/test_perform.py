@@ -69,17 +69,20 @@ def test_a_call_gives_what_it_returns_or_raises(pooled: Pooled) -> None:
         asyncio.run(divide(1, 0))
 
 
-def test_what_is_put_aside_is_done_and_its_failure_stops_nothing(
-    pooled: Pooled,
+def test_what_is_put_aside_is_done_by_the_end_and_its_failure_stops_nothing(
+    pooled: Pooled, caplog: pytest.LogCaptureFixture
 ) -> None:
     done = threading.Event()
 
     def fail() -> None:
         raise LookupError("nobody waits for this")
 
-    pooled.aside(fail)
-    pooled.aside(done.set)
-    assert done.wait(PATIENCE_SECONDS)
+    with pooled.to_the_end():
+        pooled.aside(fail)
+        pooled.aside(done.set)
+    assert done.is_set()
+    (record,) = caplog.records
+    assert "nobody waits" in record.getMessage()
     here: list[int] = []
     at_once(lambda: here.append(1))
     assert here == [1]
