@@ -345,7 +345,9 @@ SELDOM: dict[str, tuple[str, ...]] = {
     "expand_evaluation": (
         *LARGE_TEXT,
         *SECRETS_BELOW,
-        # A plan of more than five hundred episodes goes on in another message.
+        # A plan of more than five hundred episodes goes on in another message, and how
+        # far it is stands in a document.
+        "dynamodb:PutItem table/tilts-dev-catalogue",
         "sqs:GetQueueUrl tilts-dev-expand",
         "sqs:SendMessage tilts-dev-expand",
     ),
