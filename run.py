@@ -45,12 +45,13 @@ log = logging.getLogger("tilts.run")
 
 def main() -> int:
     """Parse the command line and do what it says; the exit status."""
-    arguments = parse_arguments()
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s"
     )
     logging.getLogger("tilts.audit").setLevel(logging.INFO)
     try:
+        check_machine()
+        arguments = parse_arguments()
         if arguments.backup is not None:
             return back_up(arguments.data, arguments.backup)
         if arguments.openapi is not None:
@@ -66,6 +67,15 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         return 0
+
+
+def check_machine() -> None:
+    """StartError where the environment is that of a stage in the cloud."""
+    if stage := read_settings().stage:
+        raise StartError(
+            f"TILTS_STAGE is {stage}, which is a stage of the cloud: unset it to run "
+            "everything on this machine."
+        )
 
 
 def parse_arguments() -> argparse.Namespace:

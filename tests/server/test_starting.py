@@ -141,3 +141,25 @@ def test_rest_answers_fast_while_baselines_play(tmp_path: Path) -> None:
         assert sorted(took)[int(0.95 * len(took))] < 0.025
     finally:
         running.stop()
+
+
+@pytest.mark.parametrize(
+    ("stage", "said"),
+    [("dev", "a stage of the cloud: unset it"), ("No Stage", "1 to 12 small letters")],
+)
+def test_a_stage_of_the_cloud_is_not_run_on_this_machine(
+    tmp_path: Path, stage: str, said: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "run.py", "--data", str(tmp_path)],
+        cwd=ROOT,
+        env={**os.environ, "TILTS_STAGE": stage},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("Tilts cannot start: TILTS_STAGE")
+    assert said in line
