@@ -10,8 +10,10 @@ from chalicelib.aws.items import call
 
 log = logging.getLogger("tilts.objects")
 
-MISSING: Final = frozenset({"NoSuchKey", "404", "AccessDenied", "403"})
+MISSING: Final = frozenset({"NoSuchKey", "404"})
+DENIED: Final = frozenset({"AccessDenied", "403"})
 """Who may not list the bucket is told that what is missing is denied."""
+
 DELETED_AT_ONCE: Final = 1_000
 
 
@@ -34,8 +36,9 @@ class Objects:
             found: bytes = call(self._read, **arguments)
         except ClientError as error:
             code = error.response["Error"]["Code"]
-            if code in MISSING:
+            if code in DENIED:
                 log.warning("%s: %s", key, code)
+            if code in MISSING | DENIED:
                 return None
             raise
         return found

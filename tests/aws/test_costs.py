@@ -18,7 +18,7 @@ from tests.moto_store import Cloud, moto_cloud
 from tests.services.breaking import close_world
 from tests.world import World
 
-PLAYERS = ("baseline~safest~1", "mock~random~1", "mock~stumbling~1", "mock~illegal~1")
+PLAYERS = ("baseline~safest~1", "mock~random~1", "mock~stumbling~1")
 
 
 @pytest.fixture
