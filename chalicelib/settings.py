@@ -69,7 +69,13 @@ def read_settings() -> Settings:
 
 
 def read_stage(environment: Mapping[str, str]) -> str:
-    """The stage of the cloud; empty on one machine. StartError."""
+    """The stage of the cloud; empty on one machine. StartError.
+
+    Chalice's command line gives its own process the environment of the stage: what
+    `chalice local` serves is on this machine all the same.
+    """
+    if environment.get("AWS_CHALICE_CLI_MODE"):
+        return ""
     stage = environment.get("TILTS_STAGE", "")
     if stage and not STAGE.fullmatch(stage):
         raise StartError(
