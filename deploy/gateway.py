@@ -78,7 +78,12 @@ def finish_rest(cloud: Cloud, record: Json) -> None:
             responseTemplates={"application/json": problem_template(reply)},
             **status,
         )
-    client.create_deployment(restApiId=api, stageName=GATEWAY_STAGE)
+    traced = client.get_stage(restApiId=api, stageName=GATEWAY_STAGE)
+    client.create_deployment(
+        restApiId=api,
+        stageName=GATEWAY_STAGE,
+        tracingEnabled=traced.get("tracingEnabled", False),
+    )
     client.update_stage(
         restApiId=api,
         stageName=GATEWAY_STAGE,
