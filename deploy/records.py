@@ -55,7 +55,7 @@ class Records:
         try:
             found = self._s3.get_object(Bucket=self._cloud.bucket, Key=key)
         except ClientError as error:
-            if code_of(error) not in GONE:
+            if code_of(error) not in (*GONE, "NoSuchBucket"):
                 raise
             return Document({}, None)
         return Document(json.loads(found["Body"].read()), found["ETag"])
@@ -100,11 +100,17 @@ class Records:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Deploy alone. DeployError while someone else does."""
+        """Deploy alone. DeployError while someone else does.
+
+        Without a bucket there is nothing to lock, nor anything that could be deployed.
+        """
         mine = {"by": self._cloud.identity["arn"], "at": now()}
         try:
             self._put(LOCK, json.dumps(mine).encode(), IfNoneMatch="*")
         except ClientError as error:
+            if code_of(error) == "NoSuchBucket":
+                yield
+                return
             if code_of(error) not in REFUSED:
                 raise
             held = self.read(LOCK).content

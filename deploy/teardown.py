@@ -36,8 +36,8 @@ def take_down(cloud: Cloud) -> None:
         run([*CHALICE_COMMAND, "delete", "--stage", cloud.stage], source)
     if before.version:
         cloud.client("s3").delete_object(Bucket=cloud.bucket, Key=CHALICE)
-    for folder in (ROOT, ROOT / "build" / "source"):
-        record_file(folder, cloud.stage).unlink(missing_ok=True)
+        for folder in (ROOT, ROOT / "build" / "source"):
+            record_file(folder, cloud.stage).unlink(missing_ok=True)
 
 
 def forget_data(cloud: Cloud) -> None:

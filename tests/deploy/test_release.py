@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
+from deploy.__main__ import arguments, tear_down
 from deploy.cloud import Cloud
 from deploy.commands import DeployError
 from deploy.functions import deployed_functions, sha_of
@@ -281,6 +282,23 @@ def test_data_goes_only_when_told_so_and_a_second_time_is_harmless(
     assert cloud.client("s3").list_buckets()["Buckets"] == []
     assert "QueueUrls" not in cloud.client("sqs").list_queues()
     forget_data(cloud)
+
+
+def test_all_of_a_stage_is_taken_down_twice(
+    cloud: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = arguments().parse_args(["teardown", "dev", "--yes", "--with-data"])
+    for _ in range(2):
+        tear_down(cloud, asked)
+        assert "Nothing of dev is deployed." in capsys.readouterr().out
+    assert cloud.client("s3").list_buckets()["Buckets"] == []
+
+
+def test_a_dry_run_takes_nothing_down(cloud: Cloud, first: Package) -> None:
+    asked = arguments().parse_args(["teardown", "dev", "--with-data", "--dry-run"])
+    tear_down(cloud, asked)
+    assert len(cloud.client("lambda").list_functions()["Functions"]) == len(HANDLERS)
+    assert cloud.client("s3").list_buckets()["Buckets"]
 
 
 def test_a_stage_is_taken_down_only_by_its_name() -> None:
