@@ -19,7 +19,7 @@ from tests.handlers.cloud import Stage, captured, stage_over_moto
 Json = dict[str, Any]
 WANTED = {"suite": "tiny-1", "players": ["baseline~random~1"]}
 EPISODES = 8
-SECONDS_THAT_SUFFICE_FOR_LITTLE = 10.8
+SECONDS_THAT_SUFFICE_FOR_LITTLE = 10.6
 ROOT = Path(__file__).parents[2]
 
 

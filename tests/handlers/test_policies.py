@@ -334,14 +334,17 @@ def test_all_that_a_function_asks_of_aws_is_allowed(
 
 
 LARGE_TEXT = ("s3:GetObject tilts-dev-*/texts/*", "s3:PutObject tilts-dev-*/texts/*")
+MISSING_OBJECT = ("s3:ListBucket tilts-dev-*",)
+"""Without it S3 says of an object that is missing that it is forbidden."""
+
 LAGGING_ROW = ("dynamodb:UpdateItem table/tilts-dev-evaluations",)
 SECRETS_BELOW = ("ssm:GetParametersByPath parameter/tilts/dev/*",)
 """AWS asks for the path or for what is below it, as the path is written."""
 
 OTHER_EPISODES = ("dynamodb:BatchGetItem table/tilts-dev-episodes",)
 SELDOM: dict[str, tuple[str, ...]] = {
-    "api_handler": (*LARGE_TEXT, *SECRETS_BELOW),
-    "broadcast": (LARGE_TEXT[0], *LAGGING_ROW),
+    "api_handler": (*LARGE_TEXT, *MISSING_OBJECT, *SECRETS_BELOW),
+    "broadcast": (LARGE_TEXT[0], *MISSING_OBJECT, *LAGGING_ROW),
     "expand_evaluation": (
         *LARGE_TEXT,
         *SECRETS_BELOW,
@@ -360,13 +363,19 @@ SELDOM: dict[str, tuple[str, ...]] = {
     ),
     "play_episodes": (
         *LARGE_TEXT,
+        *MISSING_OBJECT,
         *SECRETS_BELOW,
         # How many calls at once a provider takes, when that has changed.
         "dynamodb:PutItem table/tilts-dev-catalogue",
         *OTHER_EPISODES,
     ),
-    "sweep": LARGE_TEXT,
-    "websocket_message": (LARGE_TEXT[0], *LAGGING_ROW, *OTHER_EPISODES),
+    "sweep": (*LARGE_TEXT, *MISSING_OBJECT),
+    "websocket_message": (
+        LARGE_TEXT[0],
+        *MISSING_OBJECT,
+        *LAGGING_ROW,
+        *OTHER_EPISODES,
+    ),
 }
 """What is granted and not seen here, because it is needed seldom."""
 
