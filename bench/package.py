@@ -18,7 +18,7 @@ from deploy.commands import ROOT
 from deploy.package import package
 from tests.deploy.sandbox import make_runtime, unpack
 
-ROUNDS: Final = 7
+ROUNDS: Final = 11
 BARE: Final = "import chalice; chalice.Chalice(app_name='bare')"
 WIRED: Final = """
 import app

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSResponse
 from moto import mock_aws
 
 from deploy.cloud import Cloud
@@ -59,6 +60,23 @@ def test_a_pepper_that_nobody_has_set_is_in_the_way(cloud: Cloud) -> None:
     )
     (line,) = findings(cloud)
     assert "Parameter /tilts/dev/key-pepper is not set" in line
+
+
+class Refused:
+    """The body of a reply that has none."""
+
+    def stream(self, **options: Any) -> Iterator[bytes]:
+        yield b""
+
+
+def test_a_bucket_of_another_account_is_told(cloud: Cloud) -> None:
+    def refuse(request: Any, **known: Any) -> AWSResponse:
+        return AWSResponse(request.url, 403, {}, Refused())
+
+    client = cloud.client("s3")
+    client.meta.events.register_first("before-send.s3.HeadBucket", refuse)
+    (line,) = findings(cloud)
+    assert line.startswith("The bucket tilts-dev-123456789012 belongs to another")
 
 
 def change_ttl(wanted: Json) -> None:
