@@ -5,6 +5,7 @@ closed implies the rest; writing any of them again is harmless. What was not is 
 first, under its claim, so that a worker that has lost the claim settles nothing.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from chalicelib.events import Event, hash_log, write_transcript
 from chalicelib.interfaces import Queue, Store
 from chalicelib.records import Episode, Result
 from chalicelib.services.accounts import Account, Caps
+from chalicelib.services.expansions import EXPANSION
 from chalicelib.services.messages import EXPAND, expand_message
 from chalicelib.services.perform import Perform
 from chalicelib.services.webhooks import WEBHOOK, webhook_message
@@ -62,6 +64,7 @@ class Endings:
         self._store = store
         self._queue = queue
         self._perform = perform
+        self._ended: Counter[str] = Counter()
 
     async def finish(
         self, episode: Episode, events: Sequence[Event], account: Account | None
@@ -82,6 +85,7 @@ class Endings:
         writes = finishing_writes(self._store, episode, events, spent)
         for call, arguments in writes:
             await self._perform(call, *arguments)
+        self._ended[episode.evaluation] += 1
 
     async def fail(
         self, episode: Episode, reason: str, account: Account | None
@@ -99,6 +103,7 @@ class Endings:
         """Finish the evaluation if nothing of it is open, and settle its money."""
         # Asked first, since a tally reads every row: here one that is open will do.
         if await self._perform(self._store.has_open, evaluation_id):
+            await self._ask_for_more(evaluation_id)
             return
         tally = await self._perform(self._store.tally, evaluation_id)
         if not tally or tally.get("waiting") or tally.get("playing"):
@@ -118,6 +123,15 @@ class Endings:
             bodies = [expand_message(evaluation_id)]
             await self._perform(self._queue.send, EXPAND, bodies)
         await self.settle(evaluation_id)
+
+    async def _ask_for_more(self, evaluation_id: str) -> None:
+        """As many episodes of a large evaluation as have ended here."""
+        ended = self._ended.pop(evaluation_id, 0)
+        if not ended:
+            return
+        if await self._perform(self._store.document, EXPANSION, evaluation_id):
+            bodies = [expand_message(evaluation_id, -ended)]
+            await self._perform(self._queue.send, EXPAND, bodies)
 
     async def settle(self, evaluation_id: str) -> None:
         """Give back to the month what an evaluation that is over did not spend.
@@ -150,6 +164,7 @@ class Endings:
                 return
             # Closed just now, perhaps by this very request: the ledger knows the rest.
             account = None
+        self._ended[episode.evaluation] += 1
         if account is None:
             account = await self._read_account(episode)
         await self._perform(self._store.settle_hold, episode.id, account.microusd)

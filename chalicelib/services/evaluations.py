@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from hashlib import sha256
-from itertools import zip_longest
 from typing import Any, Final
 
 from chalicelib.errors import BudgetError, ConflictError, RequestError
@@ -21,15 +20,14 @@ from chalicelib.records import (
 )
 from chalicelib.services import messages
 from chalicelib.services.budgets import settle_month
+from chalicelib.services.expansions import PAGE, Expansions
 from chalicelib.services.moments import write_moment
-from chalicelib.services.plans import Plans, make_episode
+from chalicelib.services.plans import Plans
 from chalicelib.services.quotes import Quotes
 from chalicelib.services.suites import Suites
 
 Json = dict[str, Any]
 Act = Callable[[Sequence[Episode]], None]
-
-PAGE: Final = 500
 
 OPEN: Final[tuple[EvaluationStatus, ...]] = (
     "expanding",
@@ -41,6 +39,8 @@ OPEN: Final[tuple[EvaluationStatus, ...]] = (
 
 class Evaluations:
     """The life of evaluations."""
+
+    expansions = Expansions
 
     def __init__(
         self,
@@ -60,6 +60,7 @@ class Evaluations:
         self._suites = suites
         self._quotes = quotes
         self._plans = plans
+        self._expansions = self.expansions(store, queue, clock, suites, plans)
         self._month_cap_microusd = month_cap_microusd
 
     def create(
@@ -208,8 +209,15 @@ class Evaluations:
         return to
 
     def tend(self, evaluation_id: str, start: int) -> None:
-        """Bring its episodes in line with its status, one page from `start` on."""
+        """Bring its episodes in line with its status, one page from `start` on.
+
+        A negative `start` asks for so many more of those not asked for yet.
+        """
         evaluation = self._store.evaluation(evaluation_id)
+        if start < 0:
+            if evaluation.status in ("queued", "running"):
+                self._expansions.ask_more(evaluation, -start)
+            return
         if evaluation.status == "expanding":
             self._expand(evaluation, start)
         elif evaluation.status == "paused":
@@ -219,9 +227,10 @@ class Evaluations:
             # What was begun is ended by a worker: its log may be over already.
             self._for_each(evaluation, "playing", self._queue_again)
             self._settle(evaluation)
-            self._store.pack_transcripts(evaluation_id)
+            if self._store.pack_transcripts(evaluation_id):
+                self._tend(evaluation_id)
         else:
-            self._for_each_open(evaluation, self._queue_again)
+            self._go_on(evaluation)
         if evaluation.untended:
             tended = replace(evaluation, untended=False)
             if not self._store.replace_evaluation(evaluation, tended, 0):
@@ -247,21 +256,14 @@ class Evaluations:
         return gates
 
     def _expand(self, evaluation: Evaluation, start: int) -> None:
-        if evaluation.retries and not start:
+        page, known = self._expansions.place(evaluation, start)
+        if page < 0:
+            return
+        if evaluation.retries and not page:
             self._for_each(evaluation, "failed", self._play_again)
-        suite = self._suites.suite(evaluation.suite)
-        now = self._clock.now()
-        planned = list(self._plans.episodes(suite, evaluation))
-        page = [
-            make_episode(evaluation, entry, task, repeat, now)
-            for entry, task, repeat in planned[start : start + PAGE]
-        ]
-        self._store.create_episodes(page)
-        self._queue_play(page)
-        if start + PAGE < len(planned):
-            self._tend(evaluation.id, start + PAGE)
-        else:
-            self._store.change_evaluation(evaluation.id, ("expanding",), "queued")
+        after = self._expansions.make_page(evaluation, page, known)
+        if after is not None:
+            self._tend(evaluation.id, after)
 
     def _for_each_open(self, evaluation: Evaluation, act: Act) -> None:
         for status in ("waiting", "playing"):
@@ -304,18 +306,15 @@ class Evaluations:
         free = [episode for episode in episodes if episode.owner is None]
         for episode in free:
             self._store.release(episode.id, episode.epoch, self._clock.now())
-        self._queue_play(free)
+        self._expansions.ask(free)
 
-    def _queue_play(self, episodes: Sequence[Episode]) -> None:
-        providers: dict[str, list[str]] = {}
-        for episode in episodes:
-            providers.setdefault(messages.provider_of(episode), []).append(episode.id)
-        slices = [
-            messages.play_messages(provider, ids) for provider, ids in providers.items()
-        ]
-        # Providers in turn, so that tasks come up for all players at about one time.
-        for bodies in zip_longest(*slices):
-            self._queue.send(messages.PLAY, [body for body in bodies if body])
+    def _go_on(self, evaluation: Evaluation) -> None:
+        """Ask for all that is open, but for what is to be asked for later."""
+        later = self._expansions.unasked(evaluation)
+        self._for_each_open(
+            evaluation,
+            lambda page: self._queue_again([e for e in page if e.id not in later]),
+        )
 
     def _tend(self, evaluation_id: str, start: int = 0) -> None:
         self._queue.send(

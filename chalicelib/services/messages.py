@@ -17,7 +17,10 @@ SLICE: Final = 20
 
 
 def expand_message(evaluation: str, start: int = 0) -> Json:
-    """Bring the episodes of an evaluation in line with it, from number `start` on."""
+    """Bring the episodes of an evaluation in line with it, from number `start` on.
+
+    A negative `start` asks for so many more of a large evaluation's.
+    """
     return {"v": VERSION, "expand": evaluation, "start": start}
 
 

@@ -87,9 +87,14 @@ class Plans:
 
 
 def make_episode(
-    evaluation: Evaluation, entry: str, task: Task, repeat: int, now: float
+    evaluation: Evaluation,
+    entry: str,
+    task: Task,
+    repeat: int,
+    now: float,
+    is_asked: bool = True,
 ) -> Episode:
-    """A waiting episode."""
+    """A waiting episode; one that is not asked for is due at no time."""
     return Episode(
         id=episode_id(evaluation.id, entry, task.id, repeat),
         evaluation=evaluation.id,
@@ -102,5 +107,5 @@ def make_episode(
         status="waiting",
         created_at=write_moment(now),
         seats=(entry,),
-        due_at=now + DUE_SECONDS,
+        due_at=now + DUE_SECONDS if is_asked else None,
     )

@@ -18,6 +18,7 @@ SHARDS = 16
 NEWEST_FINISHED = 100
 FOUND_AT_ONCE = 1_000
 ASK_AGAIN_SECONDS = 300.0
+WOKEN_AT_ONCE = 100
 
 
 class Sweeps:
@@ -110,6 +111,22 @@ class Sweeps:
             bodies = [webhook_message(evaluation.id)]
             await self._perform(self._queue.send, WEBHOOK, bodies)
 
+    async def _wake(self, evaluation_id: str) -> None:
+        """Where nothing is played or asked for, ask for what waits.
+
+        Each episode that ends asks for the next; a worker may have died before it did.
+        """
+        playing = await self._perform(
+            self._store.episodes, evaluation_id, "playing", 1, None
+        )
+        if playing.items:
+            return
+        waiting = await self._perform(
+            self._store.episodes, evaluation_id, "waiting", WOKEN_AT_ONCE, None
+        )
+        if not any(episode.due_at is not None for episode in waiting.items):
+            await self._ask(list(waiting.items))
+
     async def _look_after(self, evaluation: Evaluation) -> None:
         if evaluation.untended or evaluation.status == "expanding":
             bodies = [messages.expand_message(evaluation.id)]
@@ -120,4 +137,5 @@ class Sweeps:
                 money = await self._perform(self._store.money, evaluation.id)
                 if money.held_microusd:
                     await self._endings.settle_what_is_left(evaluation.id)
+            await self._wake(evaluation.id)
             await self._endings.complete(evaluation.id)

@@ -9,15 +9,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chalicelib.events import Event
-from chalicelib.records import Call, Episode, Result
+from chalicelib.records import Call, Episode, Evaluation, Result
 from chalicelib.services.accounts import Account
 from chalicelib.services.endings import Endings, finishing_writes
 from chalicelib.services.episodes import Episodes
 from chalicelib.services.evaluations import Evaluations
+from chalicelib.services.expansions import EXPANSION, Expansions
 from chalicelib.services.tellers import Teller
 from chalicelib.services.turns import Sitting
 from tests.simulation.memory import MemoryStore
 from tests.simulation.simulation import Parts
+
+Json = dict[str, Any]
 
 
 class BlindPut(MemoryStore):
@@ -107,9 +110,10 @@ class ClosedTwice(MemoryStore):
         one = self.all_episodes[episode_id]
         if epoch not in (None, one.epoch):
             return False
+        ended: Any = status
         self.all_episodes[episode_id] = replace(
-            one, status=status, end=end, owner=None, lease_until=0.0, due_at=None
-        )  # type: ignore[arg-type]
+            one, status=ended, end=end, owner=None, lease_until=0.0, due_at=None
+        )
         return True
 
 
@@ -125,7 +129,7 @@ class RenewalRefusalIgnored(Episodes):
     """It hears of every refusal as of a success."""
 
     def __init__(self, *args: Any) -> None:
-        super().__init__(DeafStore(args[0]), *args[1:])  # type: ignore[arg-type]
+        super().__init__(DeafStore(args[0]), *args[1:])
 
 
 class DeafStore:
@@ -234,6 +238,35 @@ class CancelsWhatIsPlayed(Evaluations):
             self._store.close(episode.id, "unplayed", "cancelled", None)
 
 
+class Paged(Expansions):
+    """The real expansion, with pages and a window as small as the suites here."""
+
+    page = 2
+    window = 3
+
+
+class SmallPages(Evaluations):
+    expansions = Paged
+
+
+class EveryPageAgain(Paged):
+    """Whoever asks for a page gets it, and all that follow."""
+
+    def place(self, evaluation: Evaluation, start: int) -> tuple[int, Json | None]:
+        return start, self._store.document(EXPANSION, evaluation.id)
+
+    def make_page(
+        self, evaluation: Evaluation, start: int, known: Json | None
+    ) -> int | None:
+        after = super().make_page(evaluation, start, known)
+        is_last = start + self.page >= self._count(evaluation)
+        return after if after is not None or is_last else start + self.page
+
+
+class ChainsMultiply(Evaluations):
+    expansions = EveryPageAgain
+
+
 @dataclass(frozen=True)
 class Mutant:
     """One mutant: what it is built of, and what it does wrong."""
@@ -301,6 +334,9 @@ MUTANTS = {
     ),
     "cancels_what_is_played": Mutant(
         Parts(evaluations=CancelsWhatIsPlayed), "a cancellation closes under a worker"
+    ),
+    "chains_multiply": Mutant(
+        Parts(evaluations=ChainsMultiply), "a page asked for twice goes on twice"
     ),
     "no_sweeper": Mutant(Parts(sweeps=None), "nobody looks for what is left"),
     "no_reuse": Mutant(Parts(is_forgetful=True), "what was paid for is asked again"),

@@ -99,6 +99,10 @@ class Scenario:
     lost_deletes: float = 0.05
     late_messages: float = 0.15
     thinking: tuple[float, float] = (0.5, 30.0)
+    workers: int = 10_000
+    """How many messages are played at once; the others wait in line."""
+    gap: float = 0.0
+    """Seconds between one evaluation and the next."""
     script: tuple[str, ...] = ()
     """What the provider does with the first calls; then the dice say."""
     old_share: float = 0.3

@@ -1,7 +1,7 @@
 """One run: the real services, wired to a world in which things go wrong."""
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -97,6 +97,8 @@ class Simulation:
         self.studio = Studio(self.witness, dice)
         self.spectators: list[Spectator] = []
         self.violation: Violation | None = None
+        self._playing = 0
+        self._line: deque[Letter] = deque()
         self._script = list(scenario.script)
         self._found: dict[str, Player] = {}
 
@@ -142,7 +144,11 @@ class Simulation:
 
     def next_fate(self, process: Process, name: str) -> Any:
         self.points += 1
-        fate = self.fates.at(self.points, process.kind, name)
+        try:
+            fate = self.fates.at(self.points, process.kind, name)
+        except Violation as violation:
+            self.violation = self.violation or violation
+            raise
         self.names.append(name)
         self.trace.append((self.loop.time(), process.name, name, fate))
         return fate
@@ -213,11 +219,20 @@ class Simulation:
             handle(letter)
 
     def handle_play(self, letter: Letter) -> None:
+        if self._playing >= self.scenario.workers:
+            self._line.append(letter)
+            return
+        self._playing += 1
         process = self.birth("play", self.scenario.function_seconds)
         stop_at = process.now() + self.scenario.function_seconds
 
         async def work() -> None:
-            await self.make_episodes(process).play(letter.body["play"], stop_at)
+            try:
+                await self.make_episodes(process).play(letter.body["play"], stop_at)
+            finally:
+                self._playing -= 1
+                if self._line:
+                    self.handle_play(self._line.popleft())
 
         self.begin(process, work, lambda: self.post.delete(letter))
 
@@ -317,8 +332,13 @@ class Simulation:
 
         self.begin(process, lambda: run_puppet(process, act), lambda: None)
 
-    def submit(self) -> list[Evaluation]:
-        return [self._submit(number) for number in range(len(self.scenario.orders))]
+    async def submit(self) -> list[Evaluation]:
+        made = []
+        for number in range(len(self.scenario.orders)):
+            made.append(self._submit(number))
+            if self.scenario.gap:
+                await asyncio.sleep(self.scenario.gap)
+        return made
 
     def _submit(self, number: int) -> Evaluation:
         order = self.scenario.orders[number]
@@ -358,7 +378,7 @@ class Simulation:
         return self
 
     async def _course(self) -> None:
-        evaluations = self.submit()
+        evaluations = await self.submit()
         for number in range(self.scenario.spectators):
             self.spectators.append(Spectator(self, f"ws_{number}"))
         for when, what, which in self.scenario.controls:

@@ -2,13 +2,13 @@
 
 from random import Random
 
-from tests.simulation.fates import AtCall, Calm
+from tests.simulation.fates import AtCall, Calm, Fates
 from tests.simulation.faults import calm_scenario
 from tests.simulation.processes import Fate
 from tests.simulation.provider import PAID
 from tests.simulation.scenarios import Order, Scenario
 from tests.simulation.seeds import run_scenario
-from tests.simulation.simulation import Fates, Simulation
+from tests.simulation.simulation import Simulation
 
 TWO = Order("MS-I.1 MM-I.1", (PAID,))
 ONE = Order("MM-I.1", (PAID,))

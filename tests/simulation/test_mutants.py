@@ -1,19 +1,21 @@
 """Every mutant of the protocol is caught: by seeds, or by a run made for it."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from random import Random
 
 import pytest
 
-from tests.simulation.fates import AtCall, Calm
+from chalicelib.services.evaluations import Evaluations
+from tests.simulation.fates import AtCall, Calm, Fates
 from tests.simulation.faults import calm_scenario
-from tests.simulation.mutants import MUTANTS
+from tests.simulation.mutants import MUTANTS, SmallPages
 from tests.simulation.processes import Fate
 from tests.simulation.provider import PAID
 from tests.simulation.scenarios import Order, Scenario
 from tests.simulation.seeds import run_scenario, run_seed
-from tests.simulation.simulation import REAL, Fates, Parts, Simulation
+from tests.simulation.simulation import REAL, Parts, Simulation
 from tests.simulation.witness import Violation
 
 Run = Callable[[Parts], Simulation]
@@ -128,10 +130,37 @@ def cancellations() -> Iterator[Run]:
         yield one_run(calm_scenario(order, controls=controls), SlowClaimsAndClosings)
 
 
+def long_expansions() -> Iterator[Run]:
+    """Pages take longer than the sweeper waits, and every message comes twice."""
+    order = Order("MM-I.60", ("baseline~random~1",))
+    scenario = calm_scenario(order, doubled_messages=0.5)
+    run = one_run(scenario, SlowExpansion)
+    yield lambda parts: run(small_pages(parts))
+
+
+class SlowExpansion:
+    """Every call of the expansion takes a second, and there are not to be many."""
+
+    def __init__(self) -> None:
+        self._made = 0
+
+    def at(self, point: int, kind: str, name: str) -> Fate:
+        self._made += name == "create_episodes"
+        if self._made > 40:
+            raise Violation("30 pages were made more than 40 times")
+        return Fate(travel=1.0 if kind == "expand" else 0.0)
+
+
+def small_pages(parts: Parts) -> Parts:
+    is_real = parts.evaluations is Evaluations
+    return replace(parts, evaluations=SmallPages) if is_real else parts
+
+
 DIRECTED: dict[str, tuple[Callable[[], Iterator[Run]], str]] = {
     "epoch_ignored_on_close": (partial(late_closing, "close"), "the ledger says"),
     "settle_before_close": (partial(late_closing, "settle_hold"), "the ledger says"),
     "no_lease_check_after_intent": (late_intent, "the ledger says"),
+    "chains_multiply": (long_expansions, "30 pages were made"),
     "no_fence": (late_last_moves, "is failed and has a result"),
     "fails_newer": (flapping_deploys, "is failed: .* is of"),
     "cancels_what_is_played": (cancellations, "is unplayed and has a result"),
