@@ -47,14 +47,15 @@ class Form:
     `event` is what the log gets for the step that met it: "moved", an attempt's
     failure, or None where the call gave no answer; `cost` what the ledger row counts.
     Without an answer, another try is made for the same event (`again`), or the
-    evaluation waits for its owner (`paused`), or the episode ends as a failure that
-    is not the player's. `end` is how the game ends where it goes on.
+    evaluation waits for its owner (`paused`), the episode for the provider (`waits`),
+    or it ends as a failure that is not the player's. `end` is how the game ends where it goes on.
     """
 
     event: str | None
     cost: Cost
     again: bool = False
     paused: bool = False
+    waits: bool = False
     end: str = "won"
 
     @property
@@ -74,14 +75,15 @@ AGAIN_FREE = Form(None, "nothing", again=True)
 AGAIN_AT_MOST = Form(None, "most", again=True)
 LOST_FREE = Form(None, "nothing")
 PAUSED = Form(None, "nothing", paused=True)
+WAITS = Form(None, "nothing", waits=True)
 LOST_AT_MOST = Form(None, "most")
 
 FORMS: dict[str, Form | dict[str, Form]] = {
     "429": AGAIN_FREE,
     "429-after-1": AGAIN_FREE,
-    "429-after-119": LOST_FREE,  # longer than the call may take
-    "429-after-3600": LOST_FREE,
-    "429-after-4294967": LOST_FREE,
+    "429-after-119": WAITS,  # longer than the call may take
+    "429-after-3600": WAITS,
+    "429-after-4294967": WAITS,
     "429-after-date": AGAIN_FREE,
     "insufficient-quota": PAUSED,
     "400": LOST_FREE,
@@ -243,10 +245,13 @@ class Table:
         assert isinstance(player, ModelPlayer)
         self._asked[provider] = player
         episode = self._begin(player, game, variant)
-        ordering = Ordering(self.server, scenario, count)
+        return self.play_on(episode, Ordering(self.server, scenario, count))
+
+    def play_on(self, episode: Episode, ordering: Ordering | None = None) -> Episode:
+        """Play an episode under another claim; the episode as it then is."""
+        ordering = ordering or Ordering(self.server, None, 0)
         worker = make_worker(self.world, ordering, players=self.players)
-        stop_at = self.world.clock.now() + 900
-        self._runner.run(worker.play([episode.id], stop_at))
+        self._runner.run(worker.play([episode.id], self.world.clock.now() + 900))
         return self.world.store.episode(episode.id)
 
     def _begin(self, player: Player, game: str, variant: str) -> Episode:
@@ -346,13 +351,15 @@ def check_stopped(table: Table, episode: Episode, form: Form) -> None:
     """An episode that goes no further: for good, or until the owner has seen to it."""
     evaluation = table.world.store.evaluation(EVALUATION)
     if form.paused:
-        assert (episode.status, episode.owner, episode.due_at) == (
-            "playing",
-            None,
-            None,
-        )
+        state = (episode.status, episode.owner, episode.due_at)
+        assert state == ("playing", None, None)
         assert evaluation.status == "paused"
         assert evaluation.note
+        return
+    if form.waits:
+        assert (episode.status, episode.owner, episode.barren) == ("playing", None, 1)
+        assert episode.due_at is not None
+        assert evaluation.status == "running"
         return
     assert (episode.status, episode.end) == ("failed", "infra")
     assert episode.note

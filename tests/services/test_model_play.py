@@ -58,8 +58,9 @@ def test_scenario_met_once_in_a_game(table: Table, name: str, provider: str) -> 
     check_ledger(calls, account)
     money = table.world.store.money(EVALUATION)
     cost = sum(call.cost_microusd for call in calls)
-    assert money.held_microusd == 0 or form.paused
-    assert money.spent_microusd == (0 if form.paused else cost)
+    goes_on = form.paused or form.waits
+    assert money.held_microusd == 0 or goes_on
+    assert money.spent_microusd == (0 if goes_on else cost)
 
     # Whether it was tried again, for the same event.
     same = [call for call in calls if call.id.split(".")[0] == met.id.split(".")[0]]
@@ -92,6 +93,18 @@ def test_scenario_met_once_in_a_game(table: Table, name: str, provider: str) -> 
         complaint = events[2].body["complaint"]
         told = calls[MET].body["request"]["prompt"]
         assert told.startswith(f"That was no move: {complaint}")
+
+
+@pytest.mark.parametrize("provider", APIS)
+def test_what_waited_for_the_provider_is_played_on(table: Table, provider: str) -> None:
+    episode = table.play(provider, "429-after-3600")
+    early = table.play_on(episode)
+    assert early.status == "playing"
+    assert len(table.calls(early)) == MET, "it was asked before the time it named"
+    table.timer.moment += 3_600
+    late = table.play_on(episode)
+    assert (late.status, late.end) == ("finished", "won")
+    check_ledger(table.calls(late), table.server.account())
 
 
 @pytest.mark.parametrize("provider", APIS)
