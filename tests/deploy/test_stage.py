@@ -39,7 +39,7 @@ def wait_for(found: Callable[[], Any]) -> Any:
     ends = time.monotonic() + SECONDS
     while not (value := found()):
         assert time.monotonic() < ends, "nothing was found"
-        time.sleep(0.5)
+        time.sleep(1)
     return value
 
 
