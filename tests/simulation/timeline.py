@@ -41,10 +41,11 @@ class Timeline(asyncio.BaseEventLoop):
             self.close()
 
     async def _end(self) -> None:
-        left = asyncio.all_tasks(self) - {asyncio.current_task()}
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        # Again, since what ends may begin something.
+        while left := asyncio.all_tasks(self) - {asyncio.current_task()}:
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
 
     def _process_events(self, event_list: Sequence[Any]) -> None:
         """There are none: no file is ever waited for."""
