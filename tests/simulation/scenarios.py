@@ -94,6 +94,7 @@ class Scenario:
     weather: Weather = field(default_factory=Weather)
     storm_seconds: float = STORM_SECONDS
     sweepers: int = 1
+    sweep_seconds: float = 60.0
     lost_messages: float = 0.03
     doubled_messages: float = 0.06
     lost_deletes: float = 0.05
@@ -135,6 +136,7 @@ def draw_scenario(dice: Random) -> Scenario:
         spectators=dice.choice((0, 0, 0, 2)),
         weather=Weather().times(dice.choice((0.4, 1.0, 1.0, 3.0))),
         sweepers=dice.choice((1, 1, 1, 2)),
+        sweep_seconds=dice.choice((60.0, 120.0, 120.0)),
     )
 
 

@@ -386,7 +386,7 @@ class Simulation:
             self.loop.call_later(when, self.control, what, name)
         last = max([0.0, *(when for when, _, _ in self.scenario.controls)])
         while not (self.loop.time() > last and self.is_over(evaluations)):
-            await asyncio.sleep(SWEEP_SECONDS)
+            await asyncio.sleep(self.scenario.sweep_seconds)
             if self.violation is not None:
                 return
             if self.loop.time() > LIMIT_SECONDS:

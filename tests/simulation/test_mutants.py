@@ -28,7 +28,7 @@ SEEDS = {
     "no_heartbeat": "without a fault|which is held",
     "epoch_ignored_on_renew": "under an old claim",
     "epoch_ignored_on_release": "which is held|without a fault",
-    "hold_adds_up": "more than its budget|of the month",
+    "hold_adds_up": "more than its budget|of the month|never over",
     "hold_without_limit": "more than its budget",
     "closed_twice": "closed twice",
     "renewal_refusal_ignored": "under an old claim|which it has lost",
