@@ -6,6 +6,7 @@ DATA ?= ./data
 STAGE ?= dev
 WHAT ?= all
 BIN := .venv/bin
+RUNS := .venv/.runs
 READY := .venv/.ready
 CHECKOV := .venv/checkov
 
@@ -14,15 +15,20 @@ CHECKOV := .venv/checkov
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-$(READY): requirements.txt requirements-dev.txt
+$(RUNS): requirements.txt requirements-run.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Tilts needs Python 3.11 or newer: make run PYTHON=python3.11"; exit 1; }
 	@echo "Installing what Tilts needs into .venv ..."
 	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-run.txt
+	@touch $@
+
+$(READY): $(RUNS) requirements-dev.txt
+	@echo "Installing what its tests and tools need ..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
-run: $(READY)  ## everything on this machine, at http://localhost:8000 (PORT=, DATA=)
+run: $(RUNS)  ## everything on this machine, at http://localhost:8000 (PORT=, DATA=)
 	@exec $(BIN)/python run.py --port $(PORT) --data $(DATA)
 
 test: check scan browser  ## all checks and tests that fit 15 minutes
@@ -59,10 +65,10 @@ playthrough: $(READY)  ## write a golden playthrough of GAME= (a code such as MS
 golden: $(READY)  ## record the golden logs anew, of games whose version was raised
 	$(BIN)/python -m tests.golden.record
 
-backup: $(READY)  ## copy the database, in use or not, to FILE=
+backup: $(RUNS)  ## copy the database, in use or not, to FILE=
 	$(BIN)/python run.py --data $(DATA) --backup $(or $(FILE),$(DATA)/backup-$(shell date -u +%Y%m%dT%H%M%S).db)
 
-key: $(READY)  ## make an access key (ROLE=submitter TEAM=owner)
+key: $(RUNS)  ## make an access key (ROLE=submitter TEAM=owner)
 	@$(BIN)/python run.py --data $(DATA) --key $(or $(ROLE),submitter) --team $(or $(TEAM),owner)
 
 demo: $(READY)  ## three models of different strength play on a local model server

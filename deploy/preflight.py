@@ -73,10 +73,16 @@ def find_wrong_tools(root: Path) -> Iterator[str]:
 
 
 def pins(path: Path) -> dict[str, str]:
-    """The versions that a file of requirements pins."""
+    """The versions that a file of requirements pins, and those that it includes."""
     lines = [line.partition("#")[0].strip() for line in path.read_text().splitlines()]
-    pairs = [line.partition("==") for line in lines if "==" in line]
-    return {name.partition("[")[0]: wanted for name, _, wanted in pairs}
+    found: dict[str, str] = {}
+    for line in lines:
+        if line.startswith("-r "):
+            found |= pins(path.parent / line.removeprefix("-r ").strip())
+        elif "==" in line:
+            name, _, wanted = line.partition("==")
+            found[name.partition("[")[0]] = wanted
+    return found
 
 
 def git(root: Path, *words: str) -> str:

@@ -31,6 +31,7 @@ COPIED = (
     "deploy-lambda.sh",
     "Makefile",
     "requirements-dev.txt",
+    "requirements-run.txt",
     ".gitignore",
 )
 
