@@ -9,23 +9,20 @@ from random import Random
 from typing import Any, cast
 
 from chalicelib.errors import ConflictError
-from chalicelib.interfaces import LiveFeed, Queue, Store
+from chalicelib.interfaces import Queue, Store
 from chalicelib.players.model_player import ModelPlayer
 from chalicelib.players.player import Player
-from chalicelib.records import Evaluation, entry_player
-from chalicelib.services import messages
+from chalicelib.records import Evaluation
 from chalicelib.services.endings import Endings
 from chalicelib.services.episodes import Episodes
 from chalicelib.services.evaluations import Evaluations
-from chalicelib.services.moments import write_moment
 from chalicelib.services.offers import Offers
 from chalicelib.services.plans import Plans
 from chalicelib.services.quotes import Quotes
-from chalicelib.services.snapshots import Snapshots
 from chalicelib.services.spectators import Spectators
 from chalicelib.services.sweeps import Sweeps
-from chalicelib.services.tickets import Tickets
 from chalicelib.services.visits import Visits
+from tests.simulation.building import TEAM, make_spectators, submit
 from tests.simulation.fates import Fates, Stormy
 from tests.simulation.memory import MemoryStore
 from tests.simulation.post import Letter, Post
@@ -40,7 +37,6 @@ from tests.simulation.witness import Violation, Witness
 
 Json = dict[str, Any]
 
-TEAM = "tests"
 SWEEP_SECONDS = 60.0
 LIMIT_SECONDS = 30_000.0
 AFTERMATH_SECONDS = 260.0
@@ -305,19 +301,7 @@ class Simulation:
         )
 
     def make_spectators(self, process: Process) -> Spectators:
-        plans = Plans(Callers(self, process, False))
-        evaluations = Evaluations(
-            self.store, self.post, process, self.ids, TINY, plans,
-            Quotes(self.store, plans), RICH,
-        )  # fmt: skip
-        return Spectators(
-            self.store,
-            self.post,
-            cast(LiveFeed, self.studio),
-            process,
-            Snapshots(self.store, evaluations),
-            Tickets(self.store, process, self.ids),
-        )
+        return make_spectators(self, process)
 
     # What the owner does.
 
@@ -335,38 +319,9 @@ class Simulation:
     async def submit(self) -> list[Evaluation]:
         made = []
         for number in range(len(self.scenario.orders)):
-            made.append(self._submit(number))
+            made.append(submit(self, number))
             if self.scenario.gap:
                 await asyncio.sleep(self.scenario.gap)
-        return made
-
-    def _submit(self, number: int) -> Evaluation:
-        order = self.scenario.orders[number]
-        players = Callers(self, self.birth("nobody"), False)
-        entries = tuple(
-            entry.replace(entry_player(entry), players.find(entry_player(entry)).id)
-            for entry in order.entries
-        )
-        made = Evaluation(
-            id=f"ev_{number}",
-            name="",
-            tags=(),
-            suite=order.suite,
-            entries=entries,
-            repeats=order.repeats,
-            visibility="public",
-            team=TEAM,
-            budget_microusd=order.budget,
-            status="expanding",
-            created_at=write_moment(self.now()),
-            pinned={
-                "episode_cap_microusd": order.cap,
-                "quote": {"maximum_microusd": order.budget + 1 if order.cap else 0},
-            },
-        )
-        self.store.create_evaluation(made, None, "", RICH * 10)
-        self.witness.budgets[made.id] = order.budget
-        self.post.send(messages.EXPAND, [messages.expand_message(made.id)])
         return made
 
     # The course of a run.
