@@ -59,7 +59,11 @@ class Store(Protocol):
         """
 
     def settle_hold(self, episode: str, amount: int) -> None:
-        """The episode is over: it cost this much. Once."""
+        """The episode is over: it cost this much, at most what was set aside. Once.
+
+        No call is made beyond what is set aside. A ledger that says more has an intent
+        of a worker that had lost its claim, and that no call followed.
+        """
 
     def money(self, evaluation: str) -> Money:
         """What is held and spent of an evaluation's budget."""

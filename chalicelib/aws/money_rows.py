@@ -95,13 +95,14 @@ class MoneyRows(PlanRows):
             known = self.episode_items.get(episode, HOLD)
             if known is None or known["is_final"]:
                 return
+            spent = min(amount, known["amount"])
             writes = [
                 self.episode_items.plan_update(
                     episode,
                     HOLD,
                     "SET amount = :amount, is_final = :yes",
                     "is_final = :no AND amount = :held",
-                    amount=amount,
+                    amount=spent,
                     held=known["amount"],
                     yes=1,
                     no=0,
@@ -111,7 +112,7 @@ class MoneyRows(PlanRows):
                     MONEY,
                     "ADD taken :more, held :less",
                     "",
-                    more=amount - known["amount"],
+                    more=spent - known["amount"],
                     less=-known["amount"],
                 ),
             ]

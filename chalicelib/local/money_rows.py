@@ -94,7 +94,8 @@ class MoneyRows:
 
     def settle_hold(self, episode: str, amount: int) -> None:
         self.database.connection().execute(
-            "UPDATE holds SET amount=?, is_final=1 WHERE episode=? AND is_final=0",
+            "UPDATE holds SET amount=min(amount, ?), is_final=1"
+            " WHERE episode=? AND is_final=0",
             (amount, episode),
         )
 

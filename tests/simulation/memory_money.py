@@ -67,7 +67,8 @@ class MemoryMoney:
 
     def settle_hold(self, episode: str, amount: int) -> None:
         if episode in self.holds and not self.holds[episode][2]:
-            self.holds[episode] = (self.holds[episode][0], amount, True)
+            evaluation, held, _ = self.holds[episode]
+            self.holds[episode] = (evaluation, min(amount, held), True)
 
     def money(self, evaluation: str) -> Money:
         own = [row for row in self.holds.values() if row[0] == evaluation]
