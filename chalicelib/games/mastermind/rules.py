@@ -89,6 +89,7 @@ def all_codes(pegs: int, colours: int) -> tuple[Code, ...]:
     return tuple(product(range(colours), repeat=pegs))
 
 
+@lru_cache(maxsize=8_192)
 def feedback(guess: Code, secret: Code) -> tuple[int, int]:
     """Black and white pegs of a guess; the same if the two change places."""
     black = sum(mine == yours for mine, yours in zip(guess, secret, strict=True))
