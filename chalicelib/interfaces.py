@@ -58,11 +58,11 @@ class Store(Protocol):
         is refused once one of them was.
         """
 
-    def settle_hold(self, episode: str, amount: int) -> None:
-        """The episode is over: it cost this much, at most what was set aside. Once.
+    def settle_hold(self, episode: str, cost: int, orphaned: int = 0) -> None:
+        """The episode is over: it cost this much, and as much as `orphaned` more. Once.
 
-        No call is made beyond what is set aside. A ledger that says more has an intent
-        of a worker that had lost its claim, and that no call followed.
+        Of what is orphaned no more counts than was set aside: a ledger that says more
+        has an intent of a worker that had lost its claim, and that no call followed.
         """
 
     def money(self, evaluation: str) -> Money:

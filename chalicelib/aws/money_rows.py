@@ -90,12 +90,12 @@ class MoneyRows(PlanRows):
             if all(transact(self.client, writes)):
                 return "held"
 
-    def settle_hold(self, episode: str, amount: int) -> None:
+    def settle_hold(self, episode: str, cost: int, orphaned: int = 0) -> None:
         while True:
             known = self.episode_items.get(episode, HOLD)
             if known is None or known["is_final"]:
                 return
-            spent = min(amount, known["amount"])
+            spent = max(cost, min(cost + orphaned, known["amount"]))
             writes = [
                 self.episode_items.plan_update(
                     episode,

@@ -92,11 +92,11 @@ class MoneyRows:
             )
         return "held"
 
-    def settle_hold(self, episode: str, amount: int) -> None:
+    def settle_hold(self, episode: str, cost: int, orphaned: int = 0) -> None:
         self.database.connection().execute(
-            "UPDATE holds SET amount=min(amount, ?), is_final=1"
+            "UPDATE holds SET amount=max(?, min(amount, ?)), is_final=1"
             " WHERE episode=? AND is_final=0",
-            (amount, episode),
+            (cost, cost + orphaned, episode),
         )
 
     def money(self, evaluation: str) -> Money:

@@ -23,13 +23,20 @@ class Account:
     def __init__(self, caps: Caps, calls: Iterable[Call] = ()) -> None:
         self.caps = caps
         self.microusd = 0
+        self.orphaned = 0
         self.tokens: dict[str, int] = {}
         self.seconds = 0.0
         self.calls = 0
         self.models: set[str] = set()
         for call in calls:
             self.microusd += counted(call)
+            self.orphaned += call.max_microusd if call.status == "intent" else 0
             self._take_up(call)
+
+    @property
+    def spent(self) -> tuple[int, int]:
+        """What calls are known to have cost, and at most those nobody knows of."""
+        return self.microusd - self.orphaned, self.orphaned
 
     def has_room(self, max_microusd: int) -> bool:
         """Whether a call that may cost so much stays under the cap."""
@@ -39,10 +46,12 @@ class Account:
     def open(self, call: Call) -> None:
         """Count an intent at its maximum."""
         self.microusd += call.max_microusd
+        self.orphaned += call.max_microusd
 
     def close(self, call: Call) -> None:
         """Count what came of an intent instead of its maximum."""
         self.microusd += counted(call) - call.max_microusd
+        self.orphaned -= call.max_microusd
         self._take_up(call)
 
     @property

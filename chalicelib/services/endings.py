@@ -19,11 +19,13 @@ from chalicelib.services.perform import Perform
 from chalicelib.services.webhooks import WEBHOOK, webhook_message
 
 Write = tuple[Callable[..., Any], tuple[Any, ...]]
+Spent = tuple[int, int]
+"""What calls are known to have cost, and at most those nobody knows of."""
 EPISODES_READ: Final = 500
 
 
 def finishing_writes(
-    store: Store, episode: Episode, events: Sequence[Event], spent: int | None
+    store: Store, episode: Episode, events: Sequence[Event], spent: Spent | None
 ) -> Iterator[Write]:
     """The writes, in order, that finish an episode whose log has ended.
 
@@ -34,7 +36,7 @@ def finishing_writes(
     yield store.finish, (result,)
     yield store.put_transcript, (episode.id, packed)
     if spent is not None:
-        yield store.settle_hold, (episode.id, spent)
+        yield store.settle_hold, (episode.id, *spent)
     yield store.close, (episode.id, "finished", result.end, None)
 
 
@@ -81,7 +83,7 @@ class Endings:
             return
         if account is None:
             account = await self._read_account(episode)
-        spent = account.microusd if account.caps.microusd is not None else None
+        spent = account.spent if account.caps.microusd is not None else None
         writes = finishing_writes(self._store, episode, events, spent)
         for call, arguments in writes:
             await self._perform(call, *arguments)
@@ -167,7 +169,7 @@ class Endings:
         self._ended[episode.evaluation] += 1
         if account is None:
             account = await self._read_account(episode)
-        await self._perform(self._store.settle_hold, episode.id, account.microusd)
+        await self._perform(self._store.settle_hold, episode.id, *account.spent)
 
     async def settle_what_is_left(self, evaluation_id: str) -> None:
         """Settle what is set aside for episodes that are over.
@@ -183,7 +185,7 @@ class Endings:
                 if episode.is_over:
                     account = await self._read_account(episode)
                     await self._perform(
-                        self._store.settle_hold, episode.id, account.microusd
+                        self._store.settle_hold, episode.id, *account.spent
                     )
             if page.next is None:
                 return

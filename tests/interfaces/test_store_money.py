@@ -121,12 +121,18 @@ def test_of_fifty_that_settle_a_hold_at_once_one_does(store: Store) -> None:
     assert store.money("ev_1") == money
 
 
-def test_an_episode_costs_at_most_what_was_set_aside_for_it(store: Store) -> None:
+@pytest.mark.parametrize(
+    ("cost", "orphaned", "counted"),
+    [(10, 20, 30), (10, 50, 60), (10, 51, 60), (61, 0, 61), (61, 5, 61)],
+)
+def test_what_is_orphaned_counts_up_to_what_was_set_aside(
+    store: Store, cost: int, orphaned: int, counted: int
+) -> None:
     store.hold("ev_1", "ep_1", 60, 100)
     store.hold("ev_1", "ep_2", 40, 100)
-    store.settle_hold("ep_1", 61)
+    store.settle_hold("ep_1", cost, orphaned)
     money = store.money("ev_1")
-    assert (money.held_microusd, money.spent_microusd) == (40, 60)
+    assert (money.held_microusd, money.spent_microusd) == (40, counted)
 
 
 def test_what_was_never_held_is_not_settled_into_being(store: Store) -> None:

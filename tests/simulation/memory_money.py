@@ -65,10 +65,14 @@ class MemoryMoney:
         self.holds[episode] = (evaluation, amount, False)
         return "held"
 
-    def settle_hold(self, episode: str, amount: int) -> None:
+    def settle_hold(self, episode: str, cost: int, orphaned: int = 0) -> None:
         if episode in self.holds and not self.holds[episode][2]:
             evaluation, held, _ = self.holds[episode]
-            self.holds[episode] = (evaluation, min(amount, held), True)
+            self.holds[episode] = (
+                evaluation,
+                max(cost, min(cost + orphaned, held)),
+                True,
+            )
 
     def money(self, evaluation: str) -> Money:
         own = [row for row in self.holds.values() if row[0] == evaluation]

@@ -79,10 +79,10 @@ class EpochIgnoredOnRelease(MemoryStore):
 class HoldAddsUp(MemoryStore):
     """A counter in the place of a row."""
 
-    def settle_hold(self, episode: str, amount: int) -> None:
+    def settle_hold(self, episode: str, cost: int, orphaned: int = 0) -> None:
         if episode in self.holds:
             evaluation, was, is_final = self.holds[episode]
-            total = was + amount if is_final else amount
+            total = was * is_final + cost + orphaned
             self.holds[episode] = (evaluation, total, True)
 
 
@@ -191,7 +191,7 @@ class CloseBeforeResult(Endings):
     async def finish(
         self, episode: Episode, events: Sequence[Event], account: Account | None
     ) -> None:
-        spent = account.microusd if account and account.caps.microusd else None
+        spent = account.spent if account and account.caps.microusd else None
         writes = list(finishing_writes(self._store, episode, events, spent))
         for call, arguments in reversed(writes):
             await self._perform(call, *arguments)
@@ -203,7 +203,7 @@ class NoFence(Endings):
     ) -> None:
         if account is None:
             account = await self._read_account(episode)
-        spent = account.microusd if account.caps.microusd is not None else None
+        spent = account.spent if account.caps.microusd is not None else None
         for call, arguments in finishing_writes(self._store, episode, events, spent):
             await self._perform(call, *arguments)
 
@@ -220,7 +220,7 @@ class SettleBeforeClose(Endings):
         account: Account | None,
     ) -> None:
         account = account or await self._read_account(episode)
-        await self._perform(self._store.settle_hold, episode.id, account.microusd)
+        await self._perform(self._store.settle_hold, episode.id, *account.spent)
         await super()._close(episode, status, end, note, account)
 
 

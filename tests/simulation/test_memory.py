@@ -33,8 +33,12 @@ def cases() -> list[tuple[Callable[..., None], tuple[object, ...]]]:
     found: list[tuple[Callable[..., None], tuple[object, ...]]] = []
     for test in CONTRACT:
         marks = [m for m in getattr(test, "pytestmark", []) if m.name == "parametrize"]
-        values = marks[0].args[1] if marks else [()]
-        found += [(test, () if value == () else (value,)) for value in values]
+        names, values = marks[0].args[:2] if marks else ((), [()])
+        # A single name is given single values, several are given tuples.
+        found += [
+            (test, (value,) if isinstance(names, str) else tuple(value))
+            for value in values
+        ]
     return found
 
 
