@@ -71,6 +71,8 @@ class Evaluator:
         player = self.tilts.players.find(entry)
         assert isinstance(player, ModelPlayer)
         self.player = player
+        # A worker that has played before has loaded what plays.
+        self.tilts.play([], SLICE_SECONDS)
 
     def _expand(self) -> None:
         """Do what the expand queue asks for; the pre-flight asks for the model."""

@@ -16,6 +16,8 @@ from chalicelib.errors import StartError
 
 APPLICATION_ID: Final = 0x54494C54
 BUSY_SECONDS: Final = 10.0
+CHECKPOINT_PAGES: Final = 4_000
+"""Of 4 KB, until the journal is copied into the file: that waits for the disk."""
 
 MIGRATIONS: Final = (
     """
@@ -102,6 +104,7 @@ class Database:
                 self.path, timeout=BUSY_SECONDS, isolation_level=None
             )
             connection.execute("PRAGMA synchronous=NORMAL")
+            connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
             self._threads.connection = connection
         found: sqlite3.Connection = self._threads.connection
         return found

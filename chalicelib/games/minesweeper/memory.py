@@ -11,7 +11,8 @@ from threading import local
 
 from chalicelib.games.minesweeper.oracle import Memory, Posterior, solve
 
-POSITIONS_KEPT = 64
+POSITIONS_KEPT = 256
+"""More than the episodes that one process plays at once: each asks about its own."""
 
 _thread = local()
 
