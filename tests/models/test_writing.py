@@ -3,12 +3,13 @@
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.models import writing
-from chalicelib.models.model import Exchange, ModelRequest
-from tests.models.conftest import make_request
+from chalicelib.models import anthropic, compatible, openai, writing
+from chalicelib.models.model import Exchange, ModelRequest, Tool
+from tests.models.conftest import KEY, make_request
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -45,6 +46,42 @@ def test_a_head_is_written_once_for_all_that_have_it_in_common() -> None:
         request = make_request(model=model, conversation=model * len(written))
         assert json.loads(heads.encoded(request)) == {"model": model}
     assert written == ["a", "b", "c", "b"]
+
+
+OTHER_TOOL = Tool("reveal", "Opens other cells.", {"type": "object"})
+CHANGES: dict[str, Any] = {
+    "model": "another",
+    "effort": "low",
+    "system": "Other rules.",
+    "tool": OTHER_TOOL,
+    "output_tokens": 7,
+    "forced": False,
+    "prompt": "Another board.",
+}
+PROVIDERS = {
+    "openai": lambda: openai.connect(KEY, None),
+    "anthropic": lambda: anthropic.connect(KEY, None),
+    "compatible": lambda: compatible.connect(KEY, "https://models.example"),
+}
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_is_remembered_of_one_request_is_in_no_other(
+    provider: str, name: str
+) -> None:
+    used, fresh = PROVIDERS[provider](), PROVIDERS[provider]()
+    first = used.write(make_request())
+    changed = make_request(**{name: CHANGES[name]})
+    assert used.write(changed) == fresh.write(changed) != first
+    assert used.write(make_request()) == first
+
+
+def test_a_conversation_has_its_own_key_of_the_cache() -> None:
+    model = PROVIDERS["openai"]()
+    for name in ("episode-1", "episode-2"):
+        body = json.loads(model.write(make_request(conversation=name)))
+        assert body["prompt_cache_key"] == name
 
 
 class TestHistories:
