@@ -6,20 +6,7 @@ import pytest
 
 from chalicelib.errors import BusyError
 from chalicelib.players.gates import COOLDOWN_SECONDS, MOST, START, Gate
-
-
-class LeapingTimer:
-    """Time that passes only for those that sleep, and at once."""
-
-    def __init__(self) -> None:
-        self.moment = 1_000.0
-
-    def now(self) -> float:
-        return self.moment
-
-    async def sleep(self, seconds: float) -> None:
-        self.moment += seconds
-        await asyncio.sleep(0)
+from tests.timers import LeapingTimer
 
 
 def answer(gate: Gate, count: int) -> None:
@@ -29,7 +16,7 @@ def answer(gate: Gate, count: int) -> None:
 
 def test_a_rate_limit_shrinks_by_a_fifth_and_tells() -> None:
     told: list[int] = []
-    gate = Gate(LeapingTimer(), told.append)
+    gate = Gate(LeapingTimer(1_000.0), told.append)
     assert gate.limit == START == 20
     gate.note_rate_limit(None)
     assert gate.limit == 16
@@ -37,7 +24,7 @@ def test_a_rate_limit_shrinks_by_a_fifth_and_tells() -> None:
 
 
 def test_it_shrinks_at_most_once_in_a_cooldown() -> None:
-    timer = LeapingTimer()
+    timer = LeapingTimer(1_000.0)
     gate = Gate(timer)
     for _ in range(10):
         gate.note_rate_limit(None)
@@ -51,7 +38,7 @@ def test_it_shrinks_at_most_once_in_a_cooldown() -> None:
 
 
 def test_it_never_shrinks_below_one_and_tells_only_changes() -> None:
-    timer = LeapingTimer()
+    timer = LeapingTimer(1_000.0)
     told: list[int] = []
     gate = Gate(timer, told.append)
     for _ in range(40):
@@ -62,7 +49,7 @@ def test_it_never_shrinks_below_one_and_tells_only_changes() -> None:
 
 
 def test_it_grows_by_a_twentieth_after_a_clean_round() -> None:
-    gate = Gate(LeapingTimer())
+    gate = Gate(LeapingTimer(1_000.0))
     answer(gate, 19)
     assert gate.limit == 20
     answer(gate, 1)
@@ -74,7 +61,7 @@ def test_it_grows_by_a_twentieth_after_a_clean_round() -> None:
 
 
 def test_a_rate_limit_begins_the_round_anew() -> None:
-    gate = Gate(LeapingTimer())
+    gate = Gate(LeapingTimer(1_000.0))
     answer(gate, 19)
     gate.note_rate_limit(None)
     answer(gate, 15)
@@ -84,7 +71,7 @@ def test_a_rate_limit_begins_the_round_anew() -> None:
 
 
 def test_it_grows_from_one_and_not_beyond_the_most() -> None:
-    gate = Gate(LeapingTimer())
+    gate = Gate(LeapingTimer(1_000.0))
     gate.limit = 1
     answer(gate, 1)
     assert gate.limit == 2
@@ -93,7 +80,7 @@ def test_it_grows_from_one_and_not_beyond_the_most() -> None:
 
 
 def test_no_more_pass_at_once_than_the_limit() -> None:
-    timer = LeapingTimer()
+    timer = LeapingTimer(1_000.0)
     gate = Gate(timer)
     gate.limit = 3
     most: list[int] = []
@@ -114,7 +101,7 @@ def test_no_more_pass_at_once_than_the_limit() -> None:
 
 
 def test_a_place_comes_free_whatever_happens_in_it() -> None:
-    gate = Gate(LeapingTimer())
+    gate = Gate(LeapingTimer(1_000.0))
 
     async def fail() -> None:
         async with gate.pass_through(2_000.0):
@@ -126,7 +113,7 @@ def test_a_place_comes_free_whatever_happens_in_it() -> None:
 
 
 def test_who_finds_no_place_in_time_is_told_so() -> None:
-    timer = LeapingTimer()
+    timer = LeapingTimer(1_000.0)
     gate = Gate(timer)
     gate.limit = 1
 
@@ -141,7 +128,7 @@ def test_who_finds_no_place_in_time_is_told_so() -> None:
 
 
 def test_nobody_passes_before_the_provider_wants_to_be_asked_again() -> None:
-    timer = LeapingTimer()
+    timer = LeapingTimer(1_000.0)
     gate = Gate(timer)
     gate.note_rate_limit(30.0)
 
@@ -153,7 +140,7 @@ def test_nobody_passes_before_the_provider_wants_to_be_asked_again() -> None:
 
 
 def test_a_shorter_wait_does_not_open_it_early() -> None:
-    timer = LeapingTimer()
+    timer = LeapingTimer(1_000.0)
     gate = Gate(timer)
     gate.note_rate_limit(30.0)
     gate.note_rate_limit(1.0)
@@ -167,7 +154,7 @@ def test_a_shorter_wait_does_not_open_it_early() -> None:
 
 
 def test_a_wait_beyond_the_last_moment_is_not_begun() -> None:
-    timer = LeapingTimer()
+    timer = LeapingTimer(1_000.0)
     gate = Gate(timer)
     gate.note_rate_limit(3_600.0)
 

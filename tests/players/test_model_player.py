@@ -30,6 +30,7 @@ from chalicelib.players.model_player import (
 from chalicelib.players.player import Choice, Turn
 from chalicelib.players.prompts import find_prompt
 from chalicelib.records import Call, Task
+from tests.timers import LeapingTimer
 
 START = 1_000.0
 OUTPUT_TOKENS = 1_000
@@ -55,22 +56,6 @@ ROW = ModelRow(
     reason=None,
     call_seconds=120.0,
 )
-
-
-class LeapingTimer:
-    """Time that passes only for those that sleep, and at once."""
-
-    def __init__(self) -> None:
-        self.moment = START
-        self.slept: list[float] = []
-
-    def now(self) -> float:
-        return self.moment
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.moment += seconds
-        await asyncio.sleep(0)
 
 
 class ScriptedModel:
@@ -159,7 +144,7 @@ class Table:
         prompt: str = "p1",
         ledger: ListLedger | None = None,
     ) -> None:
-        self.timer = LeapingTimer()
+        self.timer = LeapingTimer(START)
         self.gate = Gate(self.timer)
         self.model = ScriptedModel(self.timer, script, seconds)
         self.ledger = ledger or ListLedger()

@@ -21,6 +21,7 @@ from tests.modelserver.child import ModelServerHandle
 from tests.modelserver.scenarios import SCENARIOS
 from tests.modelserver.wire import Stamp, snapshot
 from tests.services.breaking import make_worker
+from tests.timers import LeapingTimer
 from tests.world import START, World
 
 T = TypeVar("T")
@@ -154,22 +155,6 @@ def form_of(name: str, provider: str) -> Form:
     return form if isinstance(form, Form) else form[provider]
 
 
-class LeapingTimer:
-    """Time that passes only for those that sleep, and at once."""
-
-    def __init__(self) -> None:
-        self.moment = START
-        self.slept: list[float] = []
-
-    def now(self) -> float:
-        return self.moment
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.moment += seconds
-        await asyncio.sleep(0)
-
-
 class Ordering:
     """A `perform` that orders a scenario from the second call of the game on."""
 
@@ -215,7 +200,7 @@ class Table:
     ) -> None:
         self.world = world
         self.server = server
-        self.timer = LeapingTimer()
+        self.timer = LeapingTimer(START)
         self._runner = runner
         self._asked: dict[str, ModelPlayer] = {}
         services = {

@@ -1,11 +1,10 @@
 """The oracle against an independent engine, which works in floating point."""
 
+import ms_toollib
 import pytest
 
 from chalicelib.games.minesweeper.oracle import solve
 from tests.games.minesweeper.oracle_boards import game, scattered
-
-ms_toollib = pytest.importorskip("ms_toollib")
 
 SIZES = [(8, 8, 10), (9, 9, 10), (16, 16, 40), (16, 30, 99), (5, 30, 25), (24, 24, 99)]
 
