@@ -230,7 +230,7 @@ def test_what_is_committed_survives_kills_and_play_goes_on_to_one_end_each(
     seconds = kill_again_and_again(machine, 6, "test")
     with capsys.disabled():
         shown = ", ".join(f"{one:.2f}" for one in seconds)
-        print(f"\nseconds from a kill to the next event: {shown}")  # noqa: T201
+        print(f"\nseconds from a kill to the next event: {shown}")  # noqa: T201 - a figure for whoever runs it
     wait_for(lambda: machine.query("SELECT 1 FROM results LIMIT 1"), "a result")
     cancel_and_wait(machine)
     machine.stop()

@@ -335,7 +335,7 @@ def run_kills(tmp_path: Path, kills: int, plan: Plan) -> tuple[Killing, str]:
         calls = server.account()["totals"]["calls"]
         given_up = sum(episode.status == "failed" for episode in episodes)
         tilts.close()
-        with closing(tilts.store.database):  # type: ignore[attr-defined]
+        with closing(tilts.store.database):  # type: ignore[attr-defined]  # SqliteStore has one
             pass
     shown = (
         f"{killing.kills} kills in {len(killing.evaluations)} evaluations of "
@@ -351,7 +351,7 @@ def test_twenty_kills_leave_a_ledger_that_agrees_with_the_servers_account(
 ) -> None:
     _, shown = run_kills(tmp_path, 20, MANY)
     with capsys.disabled():
-        print(f"\n{shown}")  # noqa: T201
+        print(f"\n{shown}")  # noqa: T201 - a figure for whoever runs it
 
 
 @pytest.mark.verify
@@ -362,6 +362,6 @@ def test_two_hundred_kills_leave_a_ledger_that_agrees_with_the_servers_account(
     plan = plan_one_at_a_time() if is_one_at_a_time else MANY
     killing, shown = run_kills(tmp_path, 200, plan)
     with capsys.disabled():
-        print(f"\n{shown}")  # noqa: T201
+        print(f"\n{shown}")  # noqa: T201 - a figure for whoever runs it
     if is_one_at_a_time:
         assert killing.orphans <= killing.kills + killing.lost

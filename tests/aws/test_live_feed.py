@@ -28,12 +28,12 @@ class Sockets:
     sent: list[tuple[str, bytes]] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
 
-    def post_to_connection(self, *, ConnectionId: str, Data: bytes) -> None:  # noqa: N803
+    def post_to_connection(self, *, ConnectionId: str, Data: bytes) -> None:  # noqa: N803 - boto's name
         if self.error is not None:
             raise self.error
         self.sent.append((ConnectionId, Data))
 
-    def delete_connection(self, *, ConnectionId: str) -> None:  # noqa: N803
+    def delete_connection(self, *, ConnectionId: str) -> None:  # noqa: N803 - boto's name
         if self.error is not None:
             raise self.error
         self.closed.append(ConnectionId)

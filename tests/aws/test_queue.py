@@ -94,7 +94,7 @@ class Refusing:
         self.looked_up.append(QueueName)
         return {"QueueUrl": f"https://sqs/{QueueName}"}
 
-    def send_message_batch(self, *, QueueUrl: str, Entries: list[Json]) -> Json:  # noqa: N803
+    def send_message_batch(self, *, QueueUrl: str, Entries: list[Json]) -> Json:  # noqa: N803 - boto's name
         self.asked.append(Entries)
         ids, is_ours = self.refusals.pop(0) if self.refusals else (set(), False)
         return {

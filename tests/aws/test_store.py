@@ -324,7 +324,7 @@ def test_lists_page_over_what_has_another_status_by_now(store: Store) -> None:
         store.claim(episode.id, "w1", NOW, LEASE)
     for limit in (1, 3, 50):
         listed = all_pages(
-            lambda cursor, limit=limit: store.episodes(  # type: ignore[misc]
+            lambda cursor, limit=limit: store.episodes(  # type: ignore[misc]  # a default in a lambda has no type
                 "ev_1", "waiting", limit, cursor
             )
         )

@@ -65,7 +65,7 @@ def test_an_event_is_read_by_whoever_asks_after_it_was_committed(store: Store) -
     name = make_event(1).episode
     for n in range(1, 20):
         store.append(make_event(n))
-        seen = at_once(2, lambda _, n=n: len(store.events(name, 0, 100)) == n)  # type: ignore[misc]
+        seen = at_once(2, lambda _, n=n: len(store.events(name, 0, 100)) == n)  # type: ignore[misc]  # a default in a lambda has no type
         assert seen == [True, True]
 
 
@@ -98,7 +98,7 @@ def test_of_eight_that_append_the_same_number_exactly_one_is_committed(
         return number
 
     for n in range(1, 16):
-        came = at_once(8, lambda number, n=n: append(number, n))  # type: ignore[misc]
+        came = at_once(8, lambda number, n=n: append(number, n))  # type: ignore[misc]  # a default in a lambda has no type
         won = [number for number in came if isinstance(number, int)]
         assert len(won) == 1
         committed = store.events(make_event(1).episode, n - 1, 10)
@@ -133,7 +133,7 @@ def test_results_are_paged_without_gaps_or_doubles(store: Store) -> None:
     keep_results(store, [make_result(5, episode="ep_other", evaluation="ev_2")])
     for limit in (1, 4, 23, 100):
         listed = all_pages(
-            lambda cursor, limit=limit: store.results("ev_1", limit, cursor)  # type: ignore[misc]
+            lambda cursor, limit=limit: store.results("ev_1", limit, cursor)  # type: ignore[misc]  # a default in a lambda has no type
         )
         assert listed == rows
 

@@ -45,7 +45,7 @@ def test_episodes_are_paged_in_order_of_creation_without_gaps_or_doubles(
     wanted = made[::-1] if newest_first else made
     for limit in (1, 5, 24, 25, 100):
         listed = all_pages(
-            lambda cursor, limit=limit: store.episodes(  # type: ignore[misc]
+            lambda cursor, limit=limit: store.episodes(  # type: ignore[misc]  # a default in a lambda has no type
                 "ev_1", None, limit, cursor, newest_first
             )
         )
@@ -237,7 +237,7 @@ def test_of_eight_that_claim_at_once_exactly_one_wins(store: Store) -> None:
     for round_ in range(20):
         store.create_episodes([make_episode(round_)])
         name = make_episode(round_).id
-        claims = at_once(8, lambda n, name=name: store.claim(name, f"w{n}", NOW, LEASE))  # type: ignore[misc]
+        claims = at_once(8, lambda n, name=name: store.claim(name, f"w{n}", NOW, LEASE))  # type: ignore[misc]  # a default in a lambda has no type
         won = [found for found in claims if found is not None]
         assert len(won) == 1
         assert store.episode(name) == won[0]

@@ -115,7 +115,7 @@ def test_every_style_is_read(game: Any) -> None:
             found = read_text(f"That was no move: (1, 2) is open.\n\n{write(seen)}")
             assert found is not None
             if game is SWEEPER:
-                assert (found.rows, found.mines) == (seen.rows, seen.mines)  # type: ignore[union-attr]
+                assert (found.rows, found.mines) == (seen.rows, seen.mines)  # type: ignore[union-attr]  # both are boards of this game
             else:
                 assert found == seen
 

@@ -145,6 +145,6 @@ def play_watched(bank: Bank, look: Callable[[str], object]) -> None:
     while messages := bank.queue.receive("play", 10, 900):
         ids = [one for message in messages for one in message.body["play"]]
         bank.tilts.run(
-            lambda ids=ids: worker.play(ids, bank.clock.now() + 900)  # type: ignore[misc]
+            lambda ids=ids: worker.play(ids, bank.clock.now() + 900)  # type: ignore[misc]  # a default in a lambda has no type
         )
         bank.queue.delete(messages)

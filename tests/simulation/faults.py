@@ -31,7 +31,7 @@ KINDS = {
 def calm_scenario(*orders: Order, **changes: object) -> Scenario:
     """Nothing goes wrong in it by itself."""
     scenario = Scenario(orders, thinking=(1.0, 8.0)).calm()
-    return replace(scenario, **changes)  # type: ignore[arg-type]
+    return replace(scenario, **changes)  # type: ignore[arg-type]  # names of fields are checked by replace
 
 
 def game_scenarios() -> dict[str, Scenario]:

@@ -184,7 +184,7 @@ class FailsNewer(Episodes):
 class NoLeaseCheckAfterIntent(Episodes):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._permits.is_held = lambda lease_until: True  # type: ignore[method-assign]
+        self._permits.is_held = lambda lease_until: True  # type: ignore[method-assign]  # the mutant's own piece
 
 
 class CloseBeforeResult(Endings):

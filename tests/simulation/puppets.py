@@ -57,7 +57,7 @@ def play_puppet(work: Callable[[Ask], None], asked: Asked, told: Told) -> None:
         asked.put((call, args))
         is_good, value = told.get()
         if is_good:
-            return value  # type: ignore[no-any-return]
+            return value  # type: ignore[no-any-return]  # the queue carries results of any call
         raise value
 
     try:

@@ -88,7 +88,7 @@ def late_last_moves() -> Iterator[Run]:
     for k in range(1, 9):
         script = HEARD * k + UNHEARD
         scenario = calm_scenario(ONE, script=script, thinking=(1.0, 2.0))
-        yield one_run(scenario, lambda k=k: LateAndDeaf(k))  # type: ignore[misc]
+        yield one_run(scenario, lambda k=k: LateAndDeaf(k))  # type: ignore[misc]  # a default in a lambda has no type
 
 
 def flapping_deploys() -> Iterator[Run]:
@@ -100,7 +100,7 @@ def flapping_deploys() -> Iterator[Run]:
             thinking=SLOW, script=HEARD * 40,
         )  # fmt: skip
         run = one_run(scenario, Calm, seed)
-        yield lambda parts, run=run: must_finish(run(parts))  # type: ignore[misc]
+        yield lambda parts, run=run: must_finish(run(parts))  # type: ignore[misc]  # a default in a lambda has no type
 
 
 def must_finish(simulation: Simulation) -> Simulation:

@@ -155,7 +155,7 @@ def test_memory_refuses_what_is_refused_without() -> None:
     for _ in range(2):
         for rows in (["1#", "11"], ["3#", "##", "11"], ["#0"], "##", [1]):
             with pytest.raises(InconsistentBoardError):
-                solve(rows, 2, memory)  # type: ignore[arg-type]
+                solve(rows, 2, memory)  # type: ignore[arg-type]  # wrong on purpose
 
 
 @given(st.integers(1, 60), st.integers(1, 60), st.data())
