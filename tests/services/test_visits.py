@@ -3,6 +3,8 @@
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
 from threading import Barrier
 from typing import Any
 
@@ -17,6 +19,9 @@ from chalicelib.errors import (
     NotFoundError,
     StepError,
 )
+from chalicelib.events import Event
+from chalicelib.local.database import Database
+from chalicelib.local.store import SqliteStore
 from chalicelib.records import VISITS
 from chalicelib.services import messages
 from chalicelib.services.visits import OPEN_PER_SOURCE, VISIT_SECONDS
@@ -265,32 +270,38 @@ def test_a_visit_that_cannot_be_replayed_does_not_stop_the_sweeper(
     assert (failed.status, failed.end) == ("failed", "infra")
 
 
-def race(world: World, visit: dict[str, Any]) -> Callable[..., Any]:
-    """A store's `append` before which the visitor's own move is committed."""
-    append = world.store.append
+class RacingStore(SqliteStore):
+    """Just before an `append` of a forfeit, whatever it is given to do is done."""
 
-    def append_second(event: Any) -> None:
-        if event.type == "forfeited":
-            world.tilts.visits.read(world.store.episode(visit["id"]))
-            transcript = world.tilts.visits.read(world.store.episode(visit["id"]))
-            move = transcript.game.legal_moves(transcript.state)[0]
-            arguments = transcript.game.write(move)
-            append(transcript.draft_moved(arguments, None, None))
-        append(event)
+    before_forfeit: Callable[[], None] | None = None
 
-    return append_second
+    def append(self, event: Event) -> None:
+        first, self.before_forfeit = self.before_forfeit, None
+        if first is not None and event.type == "forfeited":
+            first()
+        super().append(event)
 
 
 def test_a_move_in_the_moment_of_the_forfeit_does_not_stop_the_sweeper(
-    world: World,
+    tmp_path: Path,
 ) -> None:
+    store = RacingStore(Database(tmp_path / "race.db"))
+    world = World(tmp_path / "race.db", store=store)
     visit = start(world)
-    world.store.append = race(world, visit)  # type: ignore[method-assign]
-    expire(world)
-    del world.store.append
-    world.tilts.sweep()
-    events = world.store.events(visit["id"], 0, 100)
-    assert [event.type for event in events[:2]] == ["started", "moved"]
+
+    def move_in_time() -> None:
+        transcript = world.tilts.visits.read(store.episode(visit["id"]))
+        move = transcript.game.legal_moves(transcript.state)[0]
+        arguments = transcript.game.write(move)
+        store.append(transcript.draft_moved(arguments, None, None))
+
+    with closing(world.tilts), closing(world.database), closing(store.database):
+        store.before_forfeit = move_in_time
+        expire(world)
+        assert store.before_forfeit is None
+        world.tilts.sweep()
+        events = store.events(visit["id"], 0, 100)
+        assert [event.type for event in events[:2]] == ["started", "moved"]
 
 
 # Limits.
